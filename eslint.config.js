@@ -2,7 +2,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['node_modules/', 'dist/', '*.config.js', '*.config.ts', '.dependency-cruiser.cjs', 'packaging/'] },
+  { ignores: ['node_modules/', 'dist/', '**/*.js', '*.config.ts', '.dependency-cruiser.cjs'] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

@@ -1,0 +1,84 @@
+// Runs every check, or those that are named, one after another, and says how long each took.
+//
+//     ./landfall test                 all of them
+//     ./landfall test unit            one by name: types, lint, layers, dead-code, format, shell, unit, database, e2e
+//     ./landfall test unit src/tags   what stands behind the name goes to the test runner
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const tool = (name) => join(root, 'node_modules/.bin', name);
+const scratch = await mkdtemp(join(tmpdir(), 'landfall-test-'));
+const report = (name) => join(scratch, `${name}.json`);
+const vitest = (project) => [
+  tool('vitest'),
+  'run',
+  '--project',
+  project,
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile.json=${report(project)}`,
+];
+
+const checks = [
+  { name: 'types', argv: [tool('tsc'), '-p', '.'] },
+  { name: 'lint', argv: [tool('eslint'), '.'] },
+  { name: 'layers', argv: [tool('depcruise'), 'src', 'test', '--output-type', 'err'] },
+  { name: 'dead-code', argv: [tool('knip')] },
+  { name: 'format', argv: [tool('prettier'), '--check', '--log-level', 'warn', '.'] },
+  { name: 'shell', argv: ['sh', '-n', 'landfall', '.ci/run'] },
+  { name: 'unit', argv: vitest('unit'), counted: true },
+  { name: 'database', argv: vitest('database'), counted: true },
+  { name: 'e2e', argv: vitest('e2e'), counted: true },
+];
+
+const [wanted, ...rest] = process.argv.slice(2);
+const chosen = wanted === undefined ? checks : checks.filter(({ name }) => name === wanted);
+if (chosen.length === 0) {
+  console.error(`landfall: there is no check '${wanted}'; there are ${checks.map(({ name }) => name).join(', ')}`);
+  process.exit(2);
+}
+
+let passed = 0;
+let failed = 0;
+const failures = [];
+const began = Date.now();
+for (const check of chosen) {
+  const started = Date.now();
+  console.log(`\n── ${check.name}`);
+  const code = await run([...check.argv, ...rest]);
+  const counts = check.counted ? await countTests(check.name) : { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1 };
+  passed += counts.passed;
+  failed += counts.failed;
+  // A runner that failed without a failed test did not get as far as its tests.
+  if (code !== 0 && counts.failed === 0) failed += 1;
+  if (code !== 0) failures.push(check.name);
+  console.log(`── ${check.name}: ${code === 0 ? 'good' : 'FAILED'} (${seconds(started)})`);
+}
+await rm(scratch, { recursive: true, force: true });
+console.log(`\n${failures.length === 0 ? 'all checks are good' : `failed: ${failures.join(', ')}`} (${seconds(began)})`);
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failures.length === 0 ? 0 : 1);
+
+function run(argv) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(argv[0], argv.slice(1), { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+    child.on('error', reject);
+    child.on('exit', (code) => resolve(code ?? 1));
+  });
+}
+
+async function countTests(name) {
+  try {
+    const { numPassedTests, numFailedTests } = JSON.parse(await readFile(report(name), 'utf8'));
+    return { passed: numPassedTests, failed: numFailedTests };
+  } catch {
+    return { passed: 0, failed: 0 };
+  }
+}
+
+function seconds(since) {
+  return `${((Date.now() - since) / 1000).toFixed(1)} s`;
+}

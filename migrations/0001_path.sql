@@ -403,7 +403,7 @@ CREATE TRIGGER origs_only_added BEFORE UPDATE OR DELETE ON origs FOR EACH ROW EX
 
 CREATE TABLE workers (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  name text NOT NULL UNIQUE CHECK (name ~ '^[a-z0-9][a-z0-9.-]{0,63}$'),
+  name text NOT NULL CHECK (name ~ '^[a-z0-9][a-z0-9.-]{0,63}$'),
   worker_pool_id bigint NOT NULL REFERENCES worker_pools,
   architectures text[] NOT NULL CHECK (cardinality(architectures) > 0),
   secret_sha256 bytea NOT NULL UNIQUE CHECK (length(secret_sha256) = 32),
@@ -413,8 +413,12 @@ CREATE TABLE workers (
   revoked_at timestamptz,
   last_contact_at timestamptz,
   facts jsonb NOT NULL DEFAULT '{}',
-  created_at timestamptz NOT NULL DEFAULT now()
+  created_at timestamptz NOT NULL DEFAULT now(),
+  CHECK (revoked_at IS NULL OR NOT enabled)
 );
+-- A revoked worker keeps its row, with the key that its results were signed by; its name may be given to a new one.
+CREATE UNIQUE INDEX workers_one_of_a_name ON workers (name) WHERE revoked_at IS NULL;
+CREATE INDEX workers_pool ON workers (worker_pool_id);
 
 CREATE TABLE join_tokens (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -445,6 +449,8 @@ CREATE TABLE jobs (
   size_class text NOT NULL DEFAULT 'medium' CHECK (size_class IN ('small', 'medium', 'large')),
   limits jsonb NOT NULL DEFAULT '{}',
   priority integer NOT NULL DEFAULT 0,
+  -- Place in the queue: the jobs of one group take every next place, so that groups take turns. See src/lighthouse/jobs.ts.
+  fair_position bigint NOT NULL DEFAULT 0,
   payload jsonb NOT NULL,
   state text NOT NULL DEFAULT 'ready' CHECK (state IN
     ('blocked', 'ready', 'leased', 'delivered', 'succeeded', 'failed', 'quarantined', 'cancelled')),
@@ -460,7 +466,9 @@ CREATE TABLE jobs (
   CHECK ((state = 'blocked') = (blocked_because IS NOT NULL)),
   CHECK (state NOT IN ('failed', 'quarantined') OR num_nulls(failure_code, failure_reason) = 0)
 );
-CREATE INDEX jobs_queue ON jobs (worker_pool_id, architecture, priority DESC, id) WHERE state = 'ready';
+CREATE INDEX jobs_queue ON jobs (worker_pool_id, coalesce(architecture, ''), priority DESC, fair_position, id) WHERE state = 'ready';
+CREATE INDEX jobs_group ON jobs (worker_pool_id, coalesce(architecture, ''), priority, fair_group, fair_position)
+  WHERE state IN ('ready', 'leased');
 CREATE INDEX jobs_trace ON jobs (trace_id);
 CREATE INDEX jobs_state ON jobs (state, changed_at);
 CREATE TRIGGER jobs_transition BEFORE UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION refuse_illegal_transition('state',

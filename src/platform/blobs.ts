@@ -72,8 +72,7 @@ export async function createFolderBlobStore(folder: string): Promise<FolderBlobS
     requireHash(sha256);
     return join(folder, sha256.slice(0, 2), sha256);
   };
-  const size = async (sha256: string): Promise<number | undefined> =>
-    (await ifThere(() => stat(pathOf(sha256))))?.size;
+  const size = async (sha256: string): Promise<number | undefined> => (await ifThere(() => stat(pathOf(sha256))))?.size;
 
   /** Marks an existing blob as put now, so that a collection that runs meanwhile leaves it alone. */
   const refresh = async (path: string): Promise<boolean> => {

@@ -24,10 +24,7 @@ export class LandfallError extends Error {
   readonly remedy?: string;
 
   constructor(facts: FaultFacts) {
-    super(
-      `could not ${facts.doing}: ${facts.reason}`,
-      facts.cause === undefined ? undefined : { cause: facts.cause },
-    );
+    super(`could not ${facts.doing}: ${facts.reason}`, facts.cause === undefined ? undefined : { cause: facts.cause });
     this.code = facts.code;
     this.doing = facts.doing;
     this.reason = facts.reason;

@@ -171,7 +171,9 @@ export async function exec(argv: readonly [string, ...string[]], options: ExecOp
 }
 
 /** The environment that every program gets, with `added` over it. */
-export function baseEnvironment(added: Readonly<Record<string, string>> = {}): Record<string, string> & { PATH: string } {
+export function baseEnvironment(
+  added: Readonly<Record<string, string>> = {},
+): Record<string, string> & { PATH: string } {
   return { PATH: PROGRAM_PATH, LANG: 'C.UTF-8', HOME: '/nonexistent', ...added };
 }
 

@@ -213,7 +213,10 @@ export async function readFileIfExists(path: string): Promise<Buffer | undefined
 
 const STORAGE_FAULTS: ReadonlyMap<string, { code: string; reason: string; remedy: string }> = new Map([
   ['ENOSPC', { code: 'storage.full', reason: 'no space left on the device', remedy: 'free some space there' }],
-  ['EDQUOT', { code: 'storage.full', reason: 'the disk quota is used up', remedy: 'free some space or raise the quota' }],
+  [
+    'EDQUOT',
+    { code: 'storage.full', reason: 'the disk quota is used up', remedy: 'free some space or raise the quota' },
+  ],
   [
     'EIO',
     {
@@ -224,7 +227,11 @@ const STORAGE_FAULTS: ReadonlyMap<string, { code: string; reason: string; remedy
   ],
   [
     'EROFS',
-    { code: 'storage.read-only', reason: 'the file system is read-only', remedy: 'look at the kernel log and mount it' },
+    {
+      code: 'storage.read-only',
+      reason: 'the file system is read-only',
+      remedy: 'look at the kernel log and mount it',
+    },
   ],
   ['EACCES', { code: 'storage.denied', reason: 'permission denied', remedy: 'give the service user the folder' }],
   ['EPERM', { code: 'storage.denied', reason: 'operation not permitted', remedy: 'give the service user the folder' }],

@@ -18,7 +18,16 @@ export interface LoggerOptions {
   readonly human?: boolean;
 }
 
-const SECRET_FIELDS = ['password', 'passphrase', 'token', 'secret', 'authorization', 'cookie', 'privateKey', 'connectionString'];
+const SECRET_FIELDS = [
+  'password',
+  'passphrase',
+  'token',
+  'secret',
+  'authorization',
+  'cookie',
+  'privateKey',
+  'connectionString',
+];
 
 export function createLogger(options: LoggerOptions): Logger {
   const human = options.human ?? (options.destination === undefined && process.stderr.isTTY);

@@ -39,7 +39,7 @@ export function stateDirectory(env: Readonly<Record<string, string | undefined>>
 }
 
 /** Everything below a state folder. Functions, where a name is part of the path. */
-export interface StatePaths {
+export interface Paths {
   readonly root: string;
   readonly config: string;
   /** The private PostgreSQL cluster. */
@@ -64,7 +64,7 @@ export interface StatePaths {
   log(role: string): string;
 }
 
-export function statePaths(root: string): StatePaths {
+export function statePaths(root: string): Paths {
   const below = (...parts: string[]): string => join(root, ...parts);
   return {
     root,

@@ -1,0 +1,111 @@
+/**
+ * Which pools of background tasks are alive, and the unlocking of what dead ones held. See tasks.ts for the rule.
+ *
+ * The server's start counts as a sign of life of every pool, because nobody could send a heartbeat while it was away; and a
+ * pool that lost its connection judges the others only when it has had a new one for a while.
+ */
+import pg from 'pg';
+import { clientConfig, type DatabaseConnection } from './database.ts';
+import type { Logger } from './log.ts';
+
+/** First half of the advisory locks' key. */
+const LOCK_CLASS = 7_235_420;
+const BEAT_MS = 1_500;
+const SILENT_WITHOUT_LOCK = '5 seconds';
+const SILENT = '30 seconds';
+const SETTLE_MS = 10_000;
+
+/** One look at the others: unlocks what dead pools and unknown ones hold, forgets them, and returns their ids. */
+const SWEEP = `
+  WITH alive AS (
+    SELECT pool_id FROM task_pools p
+    WHERE greatest(p.heartbeat_at, pg_postmaster_start_time()) > clock_timestamp() - interval '${SILENT}'
+      AND (greatest(p.heartbeat_at, pg_postmaster_start_time()) > clock_timestamp() - interval '${SILENT_WITHOUT_LOCK}'
+        OR EXISTS (
+          SELECT FROM pg_locks l
+          WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND l.classid = ${LOCK_CLASS} AND l.objid::bigint = hashtext(p.pool_id)::bigint & 4294967295))
+  ), dead AS (
+    SELECT locked_by AS pool_id FROM graphile_worker._private_jobs WHERE locked_by IS NOT NULL
+    UNION SELECT locked_by FROM graphile_worker._private_job_queues WHERE locked_by IS NOT NULL
+    UNION SELECT pool_id FROM task_pools
+    EXCEPT SELECT pool_id FROM alive
+  ), forgotten AS (
+    DELETE FROM task_pools WHERE pool_id IN (SELECT pool_id FROM dead)
+  )
+  SELECT coalesce(array_agg(pool_id), '{}') AS dead FROM dead`;
+
+export interface Presence {
+  readonly poolId: string;
+  /** Says goodbye: the row and the lock go at once. */
+  end(): Promise<void>;
+}
+
+/** Registers the pool, looks at the others, and keeps doing both until ended. @throws what connecting throws */
+export async function beginPresence(connection: DatabaseConnection, poolId: string, logger: Logger): Promise<Presence> {
+  let client: pg.Client | undefined = await connect();
+  /** When the others may be judged: at once at start, later after a lost connection. */
+  let judgeFrom = 0;
+  let ended = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  async function connect(): Promise<pg.Client> {
+    const fresh = new pg.Client(clientConfig(connection, `landfall ${poolId}`));
+    const lose = (): void => {
+      if (client === fresh) client = undefined;
+    };
+    fresh.on('error', lose);
+    fresh.on('end', lose);
+    try {
+      await fresh.connect();
+      await fresh.query('SELECT pg_advisory_lock($1, hashtext($2))', [LOCK_CLASS, poolId]);
+      return fresh;
+    } catch (error) {
+      await fresh.end().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  const beat = async (): Promise<void> => {
+    if (client === undefined) {
+      client = await connect();
+      judgeFrom = performance.now() + SETTLE_MS;
+    }
+    await client.query(
+      `INSERT INTO task_pools (pool_id) VALUES ($1)
+       ON CONFLICT (pool_id) DO UPDATE SET heartbeat_at = clock_timestamp()`,
+      [poolId],
+    );
+    if (performance.now() < judgeFrom) return;
+    const { rows } = await client.query<{ dead: string[] }>(SWEEP);
+    const dead = rows[0]?.dead ?? [];
+    if (dead.length === 0) return;
+    await client.query('SELECT graphile_worker.force_unlock_workers($1::text[])', [dead]);
+    logger.warn({ pools: dead }, 'gave back the tasks of processes that ended');
+  };
+
+  let beating: Promise<void> = Promise.resolve();
+  const schedule = (): void => {
+    if (ended) return;
+    timer = setTimeout(() => {
+      beating = beat()
+        .catch((error: unknown) => logger.warn({ error }, 'the heartbeat of background tasks failed'))
+        .then(schedule);
+    }, BEAT_MS);
+  };
+  await beat();
+  schedule();
+
+  return {
+    poolId,
+    end: async () => {
+      ended = true;
+      clearTimeout(timer);
+      await beating;
+      clearTimeout(timer);
+      await client?.query('DELETE FROM task_pools WHERE pool_id = $1', [poolId]).catch(() => undefined);
+      await client?.end().catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,243 @@
+/**
+ * Background tasks, kept by graphile-worker in the same database: enqueued inside the transaction that makes them necessary,
+ * run at least once, again after a failure with growing pauses. Handlers are idempotent.
+ *
+ * A process that dies keeps its tasks locked (for four hours, if nobody looked). So each pool of tasks is a row of
+ * `task_pools` with a heartbeat, and holds an advisory lock on a connection of its own. A pool is dead when its lock is free
+ * and it was silent for a few seconds (the process ended: PostgreSQL saw the connection close), or when it was silent for
+ * half a minute whatever its lock says (the machine hangs or the network is cut). Every pool looks at the others at start and
+ * every two seconds, and unlocks what the dead ones held.
+ */
+import { parseCronItems, run, type CronItem, type JobHelpers, type Runner, type TaskList } from 'graphile-worker';
+import { sql } from 'kysely';
+import { connectionFault, createPool, type DatabaseConnection, type Db } from './database.ts';
+import { LandfallError, describeError, toError } from './errors.ts';
+import { graphileLogger } from './graphile-logger.ts';
+import type { Logger } from './log.ts';
+import type { JsonObject } from './schema.ts';
+import { beginPresence, type Presence } from './task-presence.ts';
+
+export interface EnqueueOptions {
+  /**
+   * One waiting task per key: enqueued again, the waiting one takes the new payload and time. One that runs already is left
+   * alone, and another is enqueued after it.
+   */
+  readonly jobKey?: string;
+  readonly runAt?: Date;
+  /** Default 25: with growing pauses, about three days. Never 1: a killed attempt counts. */
+  readonly maxAttempts?: number;
+  /** Tasks of one queue run one after another. */
+  readonly queueName?: string;
+  /** Lower runs sooner; default 0. */
+  readonly priority?: number;
+}
+
+export interface TaskHelpers {
+  /** Aborted when the process is about to end and this task should come to its own. */
+  readonly signal: AbortSignal;
+  /** Counted from 1. */
+  readonly attempt: number;
+  readonly maxAttempts: number;
+}
+
+export type TaskHandlers = Readonly<Record<string, (payload: unknown, helpers: TaskHelpers) => Promise<void>>>;
+
+/** A task enqueued by the clock. */
+export interface CronEntry {
+  /** Five fields, UTC. @see crontab(5) */
+  readonly match: string;
+  readonly task: string;
+  readonly payload?: JsonObject;
+  readonly maxAttempts?: number;
+}
+
+export interface TaskOptions {
+  readonly connection: DatabaseConnection;
+  readonly handlers: TaskHandlers;
+  readonly cron?: readonly CronEntry[];
+  readonly concurrency?: number;
+  readonly logger: Logger;
+  /** Told when a task has failed for the last time, so that somebody is alerted. */
+  readonly onGivenUp?: (task: string, payload: unknown, error: Error) => void;
+}
+
+export interface Tasks {
+  /** As it stands in `task_pools`. */
+  readonly poolId: string;
+  /** Takes no more tasks and waits for the running ones; those that still run after `graceMs` are given back. */
+  stop(graceMs?: number): Promise<void>;
+  /** Resolves after `stop`; rejects when the tasks ended by themselves: the process must end and be started again. */
+  readonly finished: Promise<void>;
+}
+
+/** Adds a task in the caller's transaction: it runs if, and only after, that commits. */
+export async function enqueue(trx: Db, name: string, payload: JsonObject, options: EnqueueOptions = {}): Promise<void> {
+  await sql`SELECT graphile_worker.add_job(
+    identifier => ${name}::text,
+    payload => ${JSON.stringify(payload)}::json,
+    queue_name => ${options.queueName ?? null}::text,
+    run_at => ${options.runAt ?? null}::timestamptz,
+    max_attempts => ${options.maxAttempts ?? null}::integer,
+    job_key => ${options.jobKey ?? null}::text,
+    priority => ${options.priority ?? null}::integer
+  )`.execute(trx);
+}
+
+/** Starts to run tasks. The schema must be migrated. Returns when this pool is registered and takes tasks. */
+export async function startTasks(options: TaskOptions): Promise<Tasks> {
+  const { connection, logger } = options;
+  const concurrency = options.concurrency ?? 4;
+  const pool = createPool(connection, {
+    poolSize: concurrency + 2,
+    applicationName: 'landfall tasks',
+    onError: (error) => logger.debug({ error }, 'a connection for tasks was lost'),
+  });
+  // The pool's row and lock come before its first task, because what an unknown pool holds is unlocked at once.
+  const registration = deferred<Presence>();
+  let registering: Promise<Presence> | undefined;
+  const register = async (poolId: string): Promise<void> => {
+    registering ??= beginPresence(connection, poolId, logger);
+    registering.then(registration.resolve, registration.reject);
+    await registering;
+  };
+  let runner: Runner;
+  try {
+    runner = await run(
+      {
+        pgPool: pool,
+        concurrency,
+        noHandleSignals: true,
+        pollInterval: 1_000,
+        logger: graphileLogger(logger),
+        parsedCronItems: parseCronItems((options.cron ?? []).map(cronItem)),
+        preset: {
+          plugins: [
+            {
+              name: 'landfall-presence',
+              version: '1',
+              worker: {
+                hooks: { startWorker: async (_context, { worker }) => await register(worker.workerPool.id) },
+              },
+            },
+          ],
+          // Without batches, a task that ends while the server is away is an unhandled rejection; with them, an event.
+          worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0, gracefulShutdownAbortTimeout: 1_000 },
+        },
+      },
+      taskList(options.handlers),
+    );
+  } catch (error) {
+    await pool.end();
+    throw connectionFault(connection, error);
+  }
+
+  let stopping = false;
+  const finished = deferred<void>();
+  const endedByItself = (error: unknown): void =>
+    finished.reject(
+      new LandfallError({
+        code: 'tasks.ended',
+        doing: 'go on running background tasks',
+        reason: error === undefined ? 'they ended by themselves' : describeError(error),
+        remedy: 'the process ends, and its supervisor starts it again',
+        cause: error,
+      }),
+    );
+  runner.events.on('pool:fatalError', ({ error }) => endedByItself(error));
+  runner.events.on('job:failed', ({ job, error }) => {
+    logger.error({ task: job.task_identifier, error }, 'a task failed for the last time');
+    options.onGivenUp?.(job.task_identifier, job.payload, toError(error));
+  });
+  runner.promise.then(
+    () => (stopping ? finished.resolve() : endedByItself(undefined)),
+    (error: unknown) => (stopping ? finished.resolve() : endedByItself(error)),
+  );
+  // Whoever awaits it sees the rejection; that nobody does is not a second fault.
+  finished.promise.catch(() => undefined);
+
+  let presence: Presence;
+  try {
+    presence = await registration.promise;
+  } catch (error) {
+    stopping = true;
+    await runner.stop().catch(() => undefined);
+    await pool.end();
+    throw connectionFault(connection, error);
+  }
+
+  const stop = async (graceMs: number): Promise<void> => {
+    stopping = true;
+    const timer = setTimeout(() => {
+      runner.kill('the grace period is over').catch((error: unknown) => logger.warn({ error }, 'tasks ended by force'));
+    }, graceMs);
+    try {
+      await runner.stop();
+      await runner.promise;
+    } catch (error) {
+      logger.debug({ error }, 'tasks were stopped when they had ended');
+    } finally {
+      clearTimeout(timer);
+    }
+    finished.resolve();
+    await presence.end();
+    await pool.end();
+  };
+  let stopped: Promise<void> | undefined;
+  return {
+    poolId: presence.poolId,
+    finished: finished.promise,
+    stop: async (graceMs = 20_000) => {
+      stopped ??= stop(graceMs);
+      await stopped;
+    },
+  };
+}
+
+function taskList(handlers: TaskHandlers): TaskList {
+  return Object.fromEntries(
+    Object.entries(handlers).map(([name, handle]) => [
+      name,
+      async (payload: unknown, helpers: JobHelpers): Promise<void> => {
+        await handle(withoutCronFacts(payload), {
+          signal: helpers.abortSignal,
+          attempt: helpers.job.attempts,
+          maxAttempts: helpers.job.max_attempts,
+        });
+      },
+    ]),
+  );
+}
+
+/** graphile-worker adds `_cron` to what the clock enqueues; handlers check their payload strictly. */
+function withoutCronFacts(payload: unknown): unknown {
+  if (typeof payload !== 'object' || payload === null || !('_cron' in payload)) return payload;
+  const { _cron, ...rest } = payload;
+  return rest;
+}
+
+/** A clock's task that is still waiting when the next one comes is not doubled. */
+function cronItem(entry: CronEntry): CronItem {
+  return {
+    task: entry.task,
+    match: entry.match,
+    identifier: entry.task,
+    ...(entry.payload === undefined ? {} : { payload: { ...entry.payload } }),
+    options: { backfillPeriod: 0, maxAttempts: entry.maxAttempts ?? 3, jobKey: `cron:${entry.task}` },
+  };
+}
+
+interface Deferred<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+function deferred<T>(): Deferred<T> {
+  let resolve: (value: T) => void = () => undefined;
+  let reject: (error: unknown) => void = () => undefined;
+  const promise = new Promise<T>((onValue, onError) => {
+    resolve = onValue;
+    reject = onError;
+  });
+  return { promise, resolve, reject };
+}

@@ -1,7 +1,8 @@
 /**
  * Debian's architectures and wildcards: does `linux-any` cover `arm64`?
  *
- * The tables are dpkg's own (tupletable, cputable of dpkg 1.22), carried here since this folder reads no files. An architecture
+ * The tables are dpkg's own (tupletable, cputable), carried here since this folder reads no files: those of dpkg 1.21, which know
+ * all that later ones kept. An architecture
  * is a tuple of ABI, C library, kernel and processor.
  *
  * @see dpkg-architecture(1), Debian Policy 11.1. Tested against `dpkg-architecture -i` and Dpkg::Arch.

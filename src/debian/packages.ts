@@ -28,7 +28,16 @@ export interface Override {
   readonly priority?: string;
 }
 
-const ORDER = (
+export interface StanzaOptions {
+  /**
+   * `whole` keeps the long description in the index; `short` keeps its first line and adds the Description-md5 by which apt finds
+   * the rest in Translation-en, as Debian does. Default: `whole`.
+   */
+  readonly description?: 'whole' | 'short';
+}
+
+/** apt's order of fields in Packages. */
+export const PACKAGES_ORDER: readonly string[] = (
   'Package Package-Type Architecture Subarchitecture Version Kernel-Version Built-Using Static-Built-Using Built-For-Profiles ' +
   'Auto-Built-Package Multi-Arch Status Priority Essential Protected Important Installer-Menu-Item Section Source Origin Maintainer ' +
   'Original-Maintainer Bugs Config-Version Conffiles Triggers-Awaited Triggers-Pending Installed-Size Provides Pre-Depends ' +
@@ -54,7 +63,12 @@ const NOT_TAKEN: ReadonlySet<string> = new Set([
 ]);
 
 /** One stanza, ended by one newline; the caller puts an empty line between two. */
-export function formatPackagesStanza(control: DebControl, file: PackageFile, override: Override = {}): string {
+export function formatPackagesStanza(
+  control: DebControl,
+  file: PackageFile,
+  override: Override = {},
+  options: StanzaOptions = {},
+): string {
   const fields = new Map<string, readonly [name: string, value: string]>();
   const set = (name: string, value: string | undefined): void => {
     if (value !== undefined) fields.set(name.toLowerCase(), [name, value]);
@@ -70,8 +84,20 @@ export function formatPackagesStanza(control: DebControl, file: PackageFile, ove
   set('SHA1', file.sha1);
   set('SHA256', file.sha256);
   set('SHA512', file.sha512);
-  set('Description-md5', descriptionMd5(control.description));
-  return formatParagraph(inOrder(fields, ORDER));
+  if (options.description === 'short') {
+    set('Description', control.description.split('\n')[0]);
+    set('Description-md5', descriptionMd5(control.description));
+  }
+  return formatParagraph(inOrder(fields, PACKAGES_ORDER));
+}
+
+/** A stanza of Translation-en, ended by one newline. @see apt's `Acquire::Languages` in apt.conf(5) */
+export function formatTranslationStanza(control: DebControl): string {
+  return formatParagraph([
+    ['Package', control.name],
+    ['Description-md5', descriptionMd5(control.description)],
+    ['Description-en', control.description],
+  ]);
 }
 
 /** The key by which apt finds a description's translation: MD5 of the description as it is written, and a newline. */

@@ -10,7 +10,8 @@ import { formatParagraph } from './deb822.ts';
 import { formatFileList, type FileEntry } from './file-lists.ts';
 import { inOrder, type Override } from './packages.ts';
 
-const ORDER = (
+/** apt's order of fields in Sources. */
+export const SOURCES_ORDER: readonly string[] = (
   'Package Source Format Binary Architecture Version Priority Section Origin Maintainer Original-Maintainer Uploaders Bugs ' +
   'Standards-Version Build-Depends Build-Depends-Arch Build-Depends-Indep Build-Conflicts Build-Conflicts-Arch ' +
   'Build-Conflicts-Indep Testsuite Testsuite-Triggers Homepage Description Vcs-Browser Vcs-Browse Vcs-Arch Vcs-Bzr Vcs-Cvs ' +
@@ -43,11 +44,11 @@ export function formatSourcesStanza(dsc: Dsc, dscFile: FileEntry, directory: str
   }
   const files = [dscFile, ...dsc.files];
   set('Package', dsc.source);
-  set('Priority', override.priority ?? 'optional');
-  set('Section', override.section ?? dsc.paragraph.get('Section') ?? 'misc');
+  set('Priority', override.priority);
+  set('Section', override.section);
   set('Directory', directory);
   set('Files', files.every((file) => file.md5 !== undefined) ? formatFileList(files, 'md5') : undefined);
   set('Checksums-Sha1', files.every((file) => file.sha1 !== undefined) ? formatFileList(files, 'sha1') : undefined);
   set('Checksums-Sha256', formatFileList(files, 'sha256'));
-  return formatParagraph(inOrder(fields, ORDER));
+  return formatParagraph(inOrder(fields, SOURCES_ORDER));
 }

@@ -30,29 +30,15 @@ const MAX_EPOCH = 2_147_483_647;
 
 /** Reads `text`; a malformed version is an expected outcome, so it is returned and not thrown. */
 export function parseVersion(text: string): Version | VersionProblem {
-  const fail = (reason: string): VersionProblem => ({ kind: 'invalid-version', text: text.slice(0, 256), reason });
-  if (text === '') return fail('a version cannot be empty');
-  if (text.length > MAX_VERSION_LENGTH) return fail(`a version has at most ${MAX_VERSION_LENGTH} characters`);
-
+  const reason = faultOf(text);
+  if (reason !== undefined) return { kind: 'invalid-version', text: text.slice(0, 256), reason };
   const colon = text.indexOf(':');
-  let epoch = 0;
-  if (colon >= 0) {
-    const digits = text.slice(0, colon);
-    if (!/^[0-9]+$/.test(digits)) return fail('the epoch (before the colon) is not a number');
-    epoch = Number(digits);
-    if (epoch > MAX_EPOCH) return fail('the epoch is too big');
-  }
   const hyphen = text.lastIndexOf('-');
-  const upstream = text.slice(colon + 1, hyphen >= 0 ? hyphen : undefined);
-  const revision = hyphen >= 0 ? text.slice(hyphen + 1) : '';
-  if (hyphen >= 0 && hyphen <= colon) return fail('the epoch (before the colon) is not a number');
-  if (upstream === '') return fail('the upstream version is empty');
-  if (hyphen >= 0 && revision === '') return fail('the revision (after the last hyphen) is empty');
-  if (!/^[0-9]/.test(upstream)) return fail('the upstream version does not begin with a digit');
-  if (!/^[A-Za-z0-9.+~-]+$/.test(upstream))
-    return fail('the upstream version holds a character other than A-Z a-z 0-9 . + - ~');
-  if (!/^[A-Za-z0-9.+~]*$/.test(revision)) return fail('the revision holds a character other than A-Z a-z 0-9 . + ~');
-  return { epoch, upstream, revision };
+  return {
+    epoch: colon < 0 ? 0 : Number(text.slice(0, colon)),
+    upstream: text.slice(colon + 1, hyphen < 0 ? undefined : hyphen),
+    revision: hyphen < 0 ? '' : text.slice(hyphen + 1),
+  };
 }
 
 /** True when `text` is a version that {@link parseVersion} accepts. */
@@ -100,6 +86,32 @@ export function binNmuOf(text: string): { source: string; number: number } | und
   return match?.[1] === undefined || match[2] === undefined
     ? undefined
     : { source: match[1], number: Number(match[2]) };
+}
+
+// One pass over the whole for what is nearly always so; the words are looked for only when it fails.
+const WELL_FORMED = /^(?:[0-9]{1,9}:)?[0-9][A-Za-z0-9.+~-]*$/;
+
+function faultOf(text: string): string | undefined {
+  if (text.length > MAX_VERSION_LENGTH) return `a version has at most ${MAX_VERSION_LENGTH} characters`;
+  if (WELL_FORMED.test(text) && !text.endsWith('-')) return undefined;
+  if (text === '') return 'a version cannot be empty';
+  const colon = text.indexOf(':');
+  if (colon >= 0) {
+    const digits = text.slice(0, colon);
+    if (!/^[0-9]+$/.test(digits)) return 'the epoch (before the colon) is not a number';
+    if (Number(digits) > MAX_EPOCH) return 'the epoch is too big';
+  }
+  const hyphen = text.lastIndexOf('-');
+  const upstream = text.slice(colon + 1, hyphen < 0 ? undefined : hyphen);
+  if (upstream === '') return 'the upstream version is empty';
+  if (hyphen >= 0 && hyphen === text.length - 1) return 'the revision (after the last hyphen) is empty';
+  if (!/^[0-9]/.test(upstream)) return 'the upstream version does not begin with a digit';
+  if (!/^[A-Za-z0-9.+~-]+$/.test(upstream))
+    return 'the upstream version holds a character other than A-Z a-z 0-9 . + - ~';
+  if (hyphen >= 0 && !/^[A-Za-z0-9.+~]+$/.test(text.slice(hyphen + 1))) {
+    return 'the revision holds a character other than A-Z a-z 0-9 . + ~';
+  }
+  return undefined;
 }
 
 function demand(text: string): Version {

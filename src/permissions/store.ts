@@ -1,0 +1,209 @@
+/** The SQL of people, groups, keys and grants: rows in, rows out, no rules. */
+import { sql } from 'kysely';
+import type { Db, Trx } from '../platform/database.ts';
+import type { Grant, Holder } from './model.ts';
+
+export interface Person {
+  readonly id: number;
+  readonly handle: string;
+  readonly name: string;
+  readonly email: string;
+  readonly active: boolean;
+}
+
+export interface Group {
+  readonly id: number;
+  readonly name: string;
+}
+
+export interface KeyRow {
+  readonly id: number;
+  readonly personId: number;
+  readonly kind: 'openpgp' | 'ssh';
+  /** OpenPGP: the primary key's, 40 or 64 capital hexadecimal digits. SSH: `SHA256:…`. */
+  readonly fingerprint: string;
+  /** OpenPGP: the dearmored public key. SSH: `TYPE BASE64`, without comment. */
+  readonly material: Buffer;
+  readonly validFrom: Date;
+  readonly validUntil: Date | null;
+  readonly revokedAt: Date | null;
+  readonly revocationReason: string | null;
+}
+
+export async function findPerson(db: Db, handle: string): Promise<Person | undefined> {
+  return await db
+    .selectFrom('people')
+    .select(['id', 'handle', 'name', 'email', 'active'])
+    .where('handle', '=', handle)
+    .executeTakeFirst();
+}
+
+export async function getPerson(db: Db, id: number): Promise<Person | undefined> {
+  return await db
+    .selectFrom('people')
+    .select(['id', 'handle', 'name', 'email', 'active'])
+    .where('id', '=', id)
+    .executeTakeFirst();
+}
+
+export async function listPeople(db: Db): Promise<readonly Person[]> {
+  return await db.selectFrom('people').select(['id', 'handle', 'name', 'email', 'active']).orderBy('handle').execute();
+}
+
+export async function findGroup(db: Db, name: string): Promise<Group | undefined> {
+  return await db.selectFrom('groups').select(['id', 'name']).where('name', '=', name).executeTakeFirst();
+}
+
+export async function listGroups(db: Db): Promise<readonly (Group & { readonly members: readonly string[] })[]> {
+  return await db
+    .selectFrom('groups')
+    .leftJoin('group_members', 'group_members.group_id', 'groups.id')
+    .leftJoin('people', 'people.id', 'group_members.person_id')
+    .select([
+      'groups.id',
+      'groups.name',
+      sql<
+        string[]
+      >`coalesce(array_agg(people.handle ORDER BY people.handle) FILTER (WHERE people.id IS NOT NULL), '{}')`.as(
+        'members',
+      ),
+    ])
+    .groupBy('groups.id')
+    .orderBy('groups.name')
+    .execute();
+}
+
+export async function groupsOfPerson(db: Db, personId: number): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom('groups')
+    .innerJoin('group_members', 'group_members.group_id', 'groups.id')
+    .select('groups.name')
+    .where('group_members.person_id', '=', personId)
+    .orderBy('groups.name')
+    .execute();
+  return rows.map(({ name }) => name);
+}
+
+export async function membersOfGroup(db: Db, groupId: number): Promise<readonly number[]> {
+  const rows = await db.selectFrom('group_members').select('person_id').where('group_id', '=', groupId).execute();
+  return rows.map((row) => row.person_id);
+}
+
+/** The person with every grant that he or one of his groups ever held. */
+export async function loadHolder(db: Db, personId: number): Promise<Holder | undefined> {
+  const person = await getPerson(db, personId);
+  if (person === undefined) return undefined;
+  const rows = await db
+    .selectFrom('grants')
+    .leftJoin('groups', 'groups.id', 'grants.group_id')
+    .select([
+      'grants.id',
+      'grants.action',
+      'grants.archive',
+      'grants.suite_pattern',
+      'grants.package_pattern',
+      'grants.valid_until',
+      'grants.withdrawn_at',
+      'groups.name as group',
+    ])
+    .where((where) =>
+      where.or([
+        where('grants.person_id', '=', personId),
+        where(
+          'grants.group_id',
+          'in',
+          where.selectFrom('group_members').select('group_id').where('person_id', '=', personId),
+        ),
+      ]),
+    )
+    .orderBy('grants.id')
+    .execute();
+  const grants = rows.map((row): Grant => ({
+    id: row.id,
+    action: row.action,
+    archive: row.archive,
+    suites: row.suite_pattern,
+    packages: row.package_pattern,
+    validUntil: row.valid_until,
+    withdrawnAt: row.withdrawn_at,
+    group: row.group,
+  }));
+  return { personId, handle: person.handle, active: person.active, grants };
+}
+
+/** Active people who hold a grant to administer everything that counts at `at`. */
+export async function administrators(
+  db: Db,
+  at: Date,
+): Promise<readonly { readonly id: number; readonly handle: string }[]> {
+  return await db
+    .selectFrom('people')
+    .innerJoin('grants', (join) =>
+      join.on((on) =>
+        on.or([
+          on('grants.person_id', '=', on.ref('people.id')),
+          on(
+            'grants.group_id',
+            'in',
+            on.selectFrom('group_members').select('group_id').whereRef('group_members.person_id', '=', 'people.id'),
+          ),
+        ]),
+      ),
+    )
+    .select(['people.id', 'people.handle'])
+    .distinct()
+    .where('people.active', '=', true)
+    .where('grants.action', '=', 'administer')
+    .where('grants.archive', '=', '*')
+    .where('grants.suite_pattern', '=', '*')
+    .where('grants.package_pattern', '=', '*')
+    .where('grants.withdrawn_at', 'is', null)
+    .where((where) => where.or([where('grants.valid_until', 'is', null), where('grants.valid_until', '>', at)]))
+    .orderBy('people.handle')
+    .execute();
+}
+
+export async function findKey(db: Db, fingerprint: string): Promise<KeyRow | undefined> {
+  const row = await db.selectFrom('keys').selectAll().where('fingerprint', '=', fingerprint).executeTakeFirst();
+  return row === undefined ? undefined : toKey(row);
+}
+
+export async function listKeys(db: Db, personId: number): Promise<readonly KeyRow[]> {
+  const rows = await db.selectFrom('keys').selectAll().where('person_id', '=', personId).orderBy('id').execute();
+  return rows.map(toKey);
+}
+
+/** Locks the key's row until the transaction ends, so that two applications of one key come one after the other. */
+export async function lockKey(trx: Trx, fingerprint: string): Promise<KeyRow | undefined> {
+  const row = await trx
+    .selectFrom('keys')
+    .selectAll()
+    .where('fingerprint', '=', fingerprint)
+    .forUpdate()
+    .executeTakeFirst();
+  return row === undefined ? undefined : toKey(row);
+}
+
+function toKey(row: {
+  id: number;
+  person_id: number;
+  kind: 'openpgp' | 'ssh';
+  fingerprint: string;
+  material: Buffer;
+  valid_from: Date;
+  valid_until: Date | null;
+  revoked_at: Date | null;
+  revocation_reason: string | null;
+}): KeyRow {
+  return {
+    id: row.id,
+    personId: row.person_id,
+    kind: row.kind,
+    fingerprint: row.fingerprint,
+    material: row.material,
+    validFrom: row.valid_from,
+    validUntil: row.valid_until,
+    revokedAt: row.revoked_at,
+    revocationReason: row.revocation_reason,
+  };
+}

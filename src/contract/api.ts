@@ -1,0 +1,63 @@
+/** Every route of the contract. The server must answer each; the description and the access test are made from this list. */
+import { applyRoute, planRoute } from './apply.ts';
+import { buildRoute, buildsRoute, cancelRoute, giveBackRoute, jobRoute } from './builds.ts';
+import { eventsRoute } from './events.ts';
+import { logRoute } from './logs.ts';
+import { statusRoute } from './status.ts';
+import { submissionRoute } from './submissions.ts';
+import { suiteRoute, suitesRoute } from './suites.ts';
+import { checkTagRoute, redecideTagRoute, retryTagRoute, tagRoute, tagsRoute } from './tags.ts';
+import { createTokenRoute, revokeTokenRoute, tokensRoute, whoamiRoute } from './tokens.ts';
+import { whereRoute } from './where.ts';
+import {
+  appendLogRoute,
+  deliverRoute,
+  failRoute,
+  heartbeatRoute,
+  identityRoute,
+  inputRoute,
+  joinRoute,
+  leaseRoute,
+  phaseRoute,
+  putFileRoute,
+} from './worker.ts';
+import { joinTokenRoute, revokeWorkerRoute, workersRoute } from './workers.ts';
+
+export const API_ROUTES = [
+  statusRoute,
+  whereRoute,
+  submissionRoute,
+  tagsRoute,
+  tagRoute,
+  checkTagRoute,
+  retryTagRoute,
+  redecideTagRoute,
+  buildsRoute,
+  buildRoute,
+  jobRoute,
+  giveBackRoute,
+  cancelRoute,
+  logRoute,
+  suitesRoute,
+  suiteRoute,
+  workersRoute,
+  joinTokenRoute,
+  revokeWorkerRoute,
+  eventsRoute,
+  planRoute,
+  applyRoute,
+  whoamiRoute,
+  tokensRoute,
+  createTokenRoute,
+  revokeTokenRoute,
+  joinRoute,
+  identityRoute,
+  leaseRoute,
+  heartbeatRoute,
+  appendLogRoute,
+  phaseRoute,
+  inputRoute,
+  putFileRoute,
+  deliverRoute,
+  failRoute,
+] as const;

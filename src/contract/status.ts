@@ -1,0 +1,40 @@
+/** What is happening now, in one answer: what `/` shows and `landfall status` prints. */
+import { createRoute, z } from '@hono/zod-openapi';
+import { access } from './access.ts';
+import { buildSummarySchema } from './builds.ts';
+import { json, refusals } from './responses.ts';
+import { submissionTraceSchema } from './submissions.ts';
+import { suiteSchema } from './suites.ts';
+import { tagSchema } from './tags.ts';
+import { time } from './values.ts';
+import { queueSchema, workerSchema } from './workers.ts';
+
+export const statusSchema = z
+  .object({
+    version: z.string(),
+    contract: z.string(),
+    now: time,
+    /** Submissions that are under way, and where each stands. */
+    inFlight: z.array(submissionTraceSchema),
+    /** Builds that failed and wait for somebody. */
+    failures: z.array(buildSummarySchema),
+    rejectedTags: z.array(tagSchema),
+    suites: z.array(suiteSchema),
+    workers: z.array(workerSchema),
+    queues: z.array(queueSchema),
+    /** Free and whole bytes where the files lie. */
+    space: z.object({ availableBytes: z.number(), totalBytes: z.number() }).nullable(),
+    /** What needs somebody, in sentences. */
+    alerts: z.array(z.string()),
+  })
+  .openapi('Status');
+export type Status = z.infer<typeof statusSchema>;
+
+export const statusRoute = createRoute({
+  method: 'get',
+  path: '/api/v1/status',
+  summary: 'What is happening now',
+  tags: ['trace'],
+  ...access('anyone'),
+  responses: { 200: json(statusSchema, 'How things stand'), ...refusals },
+});

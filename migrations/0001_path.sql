@@ -492,13 +492,15 @@ CREATE TABLE attempts (
   lease_expires_at timestamptz NOT NULL,
   phase text NOT NULL DEFAULT 'starting',
   started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  delivered_at timestamptz,
   ended_at timestamptz,
   result_code text,
   result_reason text,
   -- What the worker says of the run: machine, limits, chroot, inputs, excerpt of the error.
   facts jsonb NOT NULL DEFAULT '{}',
   UNIQUE (job_id, number),
-  CHECK ((state IN ('running', 'delivered')) = (ended_at IS NULL))
+  CHECK ((state IN ('running', 'delivered')) = (ended_at IS NULL)),
+  CHECK (state NOT IN ('delivered', 'succeeded') OR delivered_at IS NOT NULL)
 );
 CREATE UNIQUE INDEX attempts_one_alive ON attempts (job_id) WHERE state IN ('running', 'delivered');
 CREATE INDEX attempts_leases ON attempts (lease_expires_at) WHERE state = 'running';

@@ -11,6 +11,8 @@ export { decide, mayAct } from './decide.ts';
 export type { ActionScope, Question } from './decide.ts';
 export { grant, listGrants, withdrawGrant } from './grants.ts';
 export type { GrantFacts, GrantResult, NewGrant } from './grants.ts';
+export { addKeys, applyKey, keyChanges, letInBy, mergeKey, readKeyFile, revokeKey } from './keys.ts';
+export type { KeyFile, KeyOwner, KeyResult, LetIn, PublicKey, RevocationResult } from './keys.ts';
 export { ACTIONS, coversGrant, describeGrant, grantProblem, isAdministrator, mayGive, mayWithdraw } from './model.ts';
 export type { Action, Allowed, Decision, DenialCode, Denied, Grant, Holder, ProposedGrant, Receiver } from './model.ts';
 export { isPattern, matchesPattern } from './patterns.ts';

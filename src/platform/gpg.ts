@@ -209,16 +209,15 @@ export function publicKeyPackets(bytes: Uint8Array): { readonly kind: 'keys'; re
 
 /** Reads the colon listing. @see doc/DETAILS of GnuPG. Exported for its tests. */
 export function parseColons(listing: string): PublicKeyFacts[] {
-  interface Draft {
-    -readonly [K in keyof Omit<PublicKeyFacts, 'userIds' | 'subkeys'>]: PublicKeyFacts[K];
-  }
-  const keys: (Draft & { userIds: { text: string; revoked: boolean }[]; subkeys: { -readonly [K in keyof SubkeyFacts]: SubkeyFacts[K] }[] })[] =
-    [];
+  const keys: (Mutable<Omit<PublicKeyFacts, 'userIds' | 'subkeys'>> & {
+    userIds: { text: string; revoked: boolean }[];
+    subkeys: Mutable<SubkeyFacts>[];
+  })[] = [];
   let current: { fingerprint: string } | undefined;
   for (const line of listing.split('\n')) {
     const field = line.split(':');
     const key = keys.at(-1);
-    switch (field[0]) {
+    switch (field[0] ?? '') {
       case 'pub': {
         const fresh = { kind: 'key' as const, ...keyFacts(field), userIds: [], subkeys: [] };
         keys.push(fresh);
@@ -242,7 +241,9 @@ export function parseColons(listing: string): PublicKeyFacts[] {
   return keys;
 }
 
-function keyFacts(field: readonly string[]): { -readonly [K in keyof SubkeyFacts]: SubkeyFacts[K] } {
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+function keyFacts(field: readonly string[]): Mutable<SubkeyFacts> {
   return {
     fingerprint: '',
     createdAt: new Date(Number(field[5]) * 1000),

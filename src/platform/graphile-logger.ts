@@ -8,8 +8,9 @@ import type { Logger } from './log.ts';
 export function graphileLogger(logger: Logger): GraphileLogger {
   return new GraphileLogger((scope) => (level, message) => {
     const facts = { ...(scope.taskIdentifier === undefined ? {} : { task: scope.taskIdentifier }) };
-    if (level === 'error') logger.error(facts, message);
-    else if (level === 'warning') logger.warn(facts, message);
+    const severity: string = level;
+    if (severity === 'error') logger.error(facts, message);
+    else if (severity === 'warning') logger.warn(facts, message);
     else logger.debug(facts, message);
   });
 }

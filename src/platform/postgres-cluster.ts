@@ -246,11 +246,7 @@ async function startServer(binaries: string, options: ClusterOptions, connection
       stopSignal: 'SIGINT',
       ...(options.user === undefined ? {} : { user: options.user }),
     });
-    let ended = false;
-    void service.exited.then(() => {
-      ended = true;
-    });
-    while (!ended) {
+    while (service.isRunning()) {
       if (await answers(connection)) return service;
       if (performance.now() > deadline) {
         await service.stop(5_000);

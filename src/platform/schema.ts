@@ -383,6 +383,7 @@ export interface AttemptsTable {
   lease_expires_at: Date;
   phase: Generated<string>;
   started_at: Time;
+  delivered_at: Date | null;
   ended_at: Date | null;
   result_code: string | null;
   result_reason: string | null;

@@ -27,6 +27,7 @@ export interface ServiceExit {
 
 export interface Service {
   readonly pid: number;
+  isRunning(): boolean;
   /** Settles when the program has ended and its output was handed on; never rejects. */
   readonly exited: Promise<ServiceExit>;
   /** Asks it to end, kills its group after `graceMs`; settles when it has ended. Calling it again is harmless. */
@@ -74,6 +75,7 @@ export async function spawnService(argv: readonly [string, ...string[]], options
   });
   return {
     pid: child.pid ?? -1,
+    isRunning: () => !ended,
     exited,
     stop: async (graceMs) => {
       if (!ended) {

@@ -132,7 +132,7 @@ export async function startTasks(options: TaskOptions): Promise<Tasks> {
   }
 
   let stopping = false;
-  const finished = deferred<void>();
+  const finished = deferred<undefined>();
   const endedByItself = (error: unknown): void =>
     finished.reject(
       new LandfallError({
@@ -149,8 +149,8 @@ export async function startTasks(options: TaskOptions): Promise<Tasks> {
     options.onGivenUp?.(job.task_identifier, job.payload, toError(error));
   });
   runner.promise.then(
-    () => (stopping ? finished.resolve() : endedByItself(undefined)),
-    (error: unknown) => (stopping ? finished.resolve() : endedByItself(error)),
+    () => (stopping ? finished.resolve(undefined) : endedByItself(undefined)),
+    (error: unknown) => (stopping ? finished.resolve(undefined) : endedByItself(error)),
   );
   // Whoever awaits it sees the rejection; that nobody does is not a second fault.
   finished.promise.catch(() => undefined);
@@ -178,14 +178,14 @@ export async function startTasks(options: TaskOptions): Promise<Tasks> {
     } finally {
       clearTimeout(timer);
     }
-    finished.resolve();
+    finished.resolve(undefined);
     await presence.end();
     await pool.end();
   };
   let stopped: Promise<void> | undefined;
   return {
     poolId: presence.poolId,
-    finished: finished.promise,
+    finished: finished.promise.then(() => undefined),
     stop: async (graceMs = 20_000) => {
       stopped ??= stop(graceMs);
       await stopped;

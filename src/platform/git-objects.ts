@@ -1,0 +1,164 @@
+/**
+ * Reading many objects of a repository through one git process, with the size known before the content is asked for: a delta
+ * of a few bytes can stand for gigabytes.
+ */
+import { PassThrough } from 'node:stream';
+import { LandfallError, toError } from './errors.ts';
+import { git, isObjectType, requireObjectId, type ObjectType } from './git.ts';
+
+export interface ObjectFacts {
+  readonly type: ObjectType;
+  readonly size: number;
+}
+
+export type ReadObject =
+  | { readonly kind: 'object'; readonly type: ObjectType; readonly bytes: Buffer }
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'too-large'; readonly type: ObjectType; readonly size: number };
+
+export interface ObjectReader {
+  /** Type and size, or undefined when the object is not there. */
+  info(objectId: string): Promise<ObjectFacts | undefined>;
+  read(objectId: string, options: { readonly maxBytes: number }): Promise<ReadObject>;
+  /** Ends the process. */
+  close(): Promise<void>;
+}
+
+/** Opens a repository for reading objects. Requests are answered in order; several may wait at once. */
+export function openObjects(gitDir: string, options: { readonly deadlineMs?: number } = {}): ObjectReader {
+  const requests = new PassThrough();
+  const waiting: { take: (answer: Answer) => void; fail: (error: Error) => void }[] = [];
+  const parser = new AnswerParser((answer) => waiting.shift()?.take(answer));
+  let ended: Error | undefined;
+
+  const done = git(['cat-file', '--batch-command'], {
+    gitDir,
+    doing: 'read Git objects',
+    input: requests,
+    deadlineMs: options.deadlineMs ?? 30 * 60_000,
+    stdout: (chunk) => parser.push(chunk),
+  }).then(
+    () => undefined,
+    (error: unknown) => toError(error),
+  );
+  void done.then((error) => {
+    ended =
+      error ?? new LandfallError({ code: 'git.closed', doing: 'read Git objects', reason: 'the reader was closed' });
+    for (const { fail } of waiting.splice(0)) fail(ended);
+  });
+
+  const ask = async (command: 'info' | 'contents', objectId: string): Promise<Answer> => {
+    requireObjectId(objectId);
+    if (ended !== undefined) throw ended;
+    return await new Promise<Answer>((take, fail) => {
+      waiting.push({ take, fail });
+      parser.expect(command);
+      requests.write(`${command} ${objectId}\n`);
+    });
+  };
+  const info = async (objectId: string): Promise<ObjectFacts | undefined> => {
+    const answer = await ask('info', objectId);
+    return answer.kind === 'missing' ? undefined : { type: answer.type, size: answer.size };
+  };
+  return {
+    info,
+    read: async (objectId, { maxBytes }) => {
+      const facts = await info(objectId);
+      if (facts === undefined) return { kind: 'missing' };
+      if (facts.size > maxBytes) return { kind: 'too-large', ...facts };
+      const answer = await ask('contents', objectId);
+      if (answer.kind === 'missing') return { kind: 'missing' };
+      return { kind: 'object', type: answer.type, bytes: answer.bytes };
+    },
+    close: async () => {
+      requests.end();
+      await done;
+    },
+  };
+}
+
+/** Reads one object. For several, {@link openObjects} is cheaper. */
+export async function readObject(
+  gitDir: string,
+  objectId: string,
+  options: { readonly maxBytes: number },
+): Promise<ReadObject> {
+  const reader = openObjects(gitDir);
+  try {
+    return await reader.read(objectId, options);
+  } finally {
+    await reader.close();
+  }
+}
+
+type Answer =
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'found'; readonly type: ObjectType; readonly size: number; readonly bytes: Buffer };
+
+/** Cuts git's output into answers: a line, and for `contents` that many bytes and a newline. */
+class AnswerParser {
+  readonly #deliver: (answer: Answer) => void;
+  readonly #expected: ('info' | 'contents')[] = [];
+  #chunks: Buffer[] = [];
+  #size = 0;
+  #header: { type: ObjectType; size: number } | undefined;
+
+  constructor(deliver: (answer: Answer) => void) {
+    this.#deliver = deliver;
+  }
+
+  expect(command: 'info' | 'contents'): void {
+    this.#expected.push(command);
+  }
+
+  push(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#size += chunk.length;
+    while (this.#step());
+  }
+
+  /** Takes one header or one body off the front; false when there is not enough yet. */
+  #step(): boolean {
+    if (this.#header !== undefined) {
+      const { type, size } = this.#header;
+      if (this.#size < size + 1) return false;
+      const bytes = this.#take(size + 1).subarray(0, size);
+      this.#header = undefined;
+      this.#answer({ kind: 'found', type, size, bytes: Buffer.from(bytes) });
+      return true;
+    }
+    const buffered = this.#joined();
+    const end = buffered.indexOf(10);
+    if (end === -1) return false;
+    const [, second, third] = this.#take(end + 1)
+      .toString('latin1')
+      .trimEnd()
+      .split(' ');
+    if (second === 'missing') {
+      this.#answer({ kind: 'missing' });
+      return true;
+    }
+    const size = Number(third);
+    if (!isObjectType(second) || !Number.isSafeInteger(size)) throw new Error('git cat-file speaks otherwise');
+    if (this.#expected[0] === 'contents') this.#header = { type: second, size };
+    else this.#answer({ kind: 'found', type: second, size, bytes: Buffer.alloc(0) });
+    return true;
+  }
+
+  #answer(answer: Answer): void {
+    this.#expected.shift();
+    this.#deliver(answer);
+  }
+
+  #joined(): Buffer {
+    if (this.#chunks.length > 1) this.#chunks = [Buffer.concat(this.#chunks)];
+    return this.#chunks[0] ?? Buffer.alloc(0);
+  }
+
+  #take(length: number): Buffer {
+    const whole = this.#joined();
+    this.#chunks = [whole.subarray(length)];
+    this.#size -= length;
+    return whole.subarray(0, length);
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * What exists: archives, suites, Git repositories; submissions; versions, marks and file names that were ever taken.
+ *
+ * model.ts says what each is; apply/ changes it from files that people write.
+ */
+export {
+  findArchive,
+  findSuite,
+  getArchive,
+  getSuite,
+  listArchives,
+  listSuites,
+  suiteOrder,
+  suiteParents,
+} from './archives.ts';
+export {
+  archiveForDistro,
+  distrosOf,
+  findGitRepositoryByName,
+  findGitRepositoryByUrl,
+  getGitRepository,
+  listGitRepositories,
+} from './git-repositories.ts';
+export { isNewerVersion } from './model.ts';
+export type { Archive, GitRepository, Suite, SuiteParent } from './model.ts';
+export { findPoolFile, namePoolFile } from './pool-files.ts';
+export type { Naming, NewPoolFile, PoolFile } from './pool-files.ts';
+export { createSubmission, describeSubmission, getSubmission } from './submissions.ts';
+export type { NewSubmission, Submission, SubmissionFacts } from './submissions.ts';
+export {
+  acceptVersion,
+  freeVersion,
+  highWaterMark,
+  raiseHighWaterMark,
+  reserveVersion,
+  setHighWaterMark,
+  versionHolder,
+} from './versions.ts';
+export type { Acceptance, NewMark, Reservation, VersionKey } from './versions.ts';

@@ -1,0 +1,9 @@
+/**
+ * From a frozen commit to a source package. recipe.ts is the part that the worker also runs; prepare.ts finds the upstream
+ * tarballs before.
+ */
+export { assembleSource, unpackFrozenInput } from './recipe.ts';
+export type { AssembledSource, AssembleInput, AssemblyFailure, QuiltMode } from './recipe.ts';
+export { origsOf } from './store.ts';
+export type { Orig } from './store.ts';
+export { sourceTasks } from './tasks.ts';

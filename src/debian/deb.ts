@@ -118,7 +118,7 @@ export async function readDeb(
   if ('kind' in control) return control;
   const data = await unpack(bytes, layout.data, decompress, limits.maxDataBytes ?? MAX_DATA_BYTES, 'data.tar');
   if ('kind' in data) return data;
-  const members = readTar(data.bytes);
+  const members = readTar(data.bytes, { unique: true });
   if ('kind' in members) return problem('deb-problem', `data.tar: ${members.reason}`, members);
   return { ...control, members };
 }

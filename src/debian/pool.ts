@@ -3,7 +3,7 @@
  *
  * @see Debian's own archive layout (dak): one folder per initial, `lib` packages by four letters
  */
-import { isBinaryName, isComponentName, isSourceName } from './names.ts';
+import { isArchitectureName, isBinaryName, isComponentName, isSafeFileName, isSourceName } from './names.ts';
 import { parseVersion, withoutEpoch } from './version.ts';
 
 /** `h` for `hello`, `libh` for `libhello`. */
@@ -20,6 +20,7 @@ export function poolDirectory(component: string, source: string): string {
 
 /** Path of a file in the pool, relative to the archive's root. */
 export function poolPath(component: string, source: string, file: string): string {
+  if (!isSafeFileName(file)) throw new RangeError('the file name is not safe');
   return `${poolDirectory(component, source)}/${file}`;
 }
 
@@ -30,6 +31,7 @@ export function poolFileName(
   architecture: string,
   type: 'deb' | 'udeb' = 'deb',
 ): string {
+  if (!isArchitectureName(architecture)) throw new RangeError('not an architecture');
   return `${stem(name, version)}_${architecture}.${type}`;
 }
 

@@ -57,7 +57,7 @@ const OPERATORS: ReadonlyMap<string, RelationOperator> = new Map([
 
 // name[:qualifier] then, each after optional blanks, (…), […] and <…>…
 const RELATION =
-  /^([^\s:()[\]<>,|]+)(?::([A-Za-z0-9-]+))?(?:\s*\(\s*([<>=]+)\s*([^\s()]+)\s*\))?(?:\s*\[([^\][()<>]*)\])?((?:\s*<[^<>]*>)*)$/;
+  /^([^\s:()[\]<>,|]+)(?::([A-Za-z0-9-]+))?(?:\s*\(\s*([<>=]+)\s*([^\s()<>=]+)\s*\))?(?:\s*\[([^\][()<>]*)\])?((?:\s*<[^<>]*>)*)$/;
 
 /** Reads a relationship field; empty items, as a trailing comma leaves them, are dropped as dpkg drops them. */
 export function parseRelations(text: string, options: RelationOptions = {}): Dependencies | RelationProblem {

@@ -3,14 +3,27 @@
  *
  * Nothing is unpacked. {@link TarReader} takes bytes as they come, so that a large data.tar need not be in memory; it hands out
  * one entry per member and, on request, a member's bytes. A name that is absolute, has `..` in it or is not clean text is a
- * problem, as are bad checksums and sizes (H50, H53).
+ * problem, as are bad checksums and sizes, and a member whose path leads through a link made by an earlier one (H50, H51, H53).
  *
  * @see deb(5) for the forms allowed in a .deb, tar(5), pax(1)
  */
-import { problem, quote, type Problem } from './problem.ts';
-import { decodeText } from './text.ts';
+import { problem, quote } from './problem.ts';
+import {
+  BLOCK,
+  MAX_META,
+  checksumMatches,
+  cleanName,
+  cleanTarget,
+  isZero,
+  number,
+  readLong,
+  readPax,
+  text,
+  type Extension,
+  type TarProblem,
+} from './tar-header.ts';
 
-export type TarProblem = Problem<'tar-problem'>;
+export type { TarProblem } from './tar-header.ts';
 
 export type TarEntryType = 'file' | 'directory' | 'symlink' | 'hardlink' | 'character-device' | 'block-device' | 'fifo';
 
@@ -36,18 +49,16 @@ export interface TarEntry {
 export interface TarOptions {
   /** 10 M inodes are refused (H53). */
   readonly maxEntries?: number;
+  /** A name may stand twice only for directories. */
+  readonly unique?: boolean;
   /** Members whose bytes are wanted are those for which this is true; `maxContent` bounds each. */
   readonly wanted?: (entry: TarEntry) => boolean;
   readonly maxContent?: number;
   readonly onContent?: (entry: TarEntry, content: Buffer) => void;
 }
 
-const BLOCK = 512;
-const MAX_ENTRIES = 2_000_000;
+const MAX_ENTRIES = 1_000_000;
 const MAX_CONTENT = 8 * 1024 * 1024;
-/** A pax header or a GNU long name; Linux paths have at most 4096 bytes. */
-const MAX_META = 64 * 1024;
-const MAX_PATH = 4096;
 
 const TYPES: Readonly<Record<string, TarEntryType>> = {
   '\0': 'file',
@@ -60,12 +71,6 @@ const TYPES: Readonly<Record<string, TarEntryType>> = {
   '5': 'directory',
   '6': 'fifo',
 };
-
-interface Pending {
-  readonly path?: string;
-  readonly linkpath?: string;
-  readonly size?: number;
-}
 
 /** Reads an archive that is whole in memory. */
 export function readTar(bytes: Uint8Array, options: TarOptions = {}): readonly TarEntry[] | TarProblem {
@@ -88,9 +93,11 @@ export class TarReader {
   #left = 0;
   #padding = 0;
   #collect: { chunks: Buffer[]; finish: (content: Buffer) => TarProblem | undefined } | undefined;
-  #pending: Pending = {};
+  #pending: Extension = {};
   #zeroBlocks = 0;
   #entries = 0;
+  readonly #links = new Set<string>();
+  readonly #names = new Set<string>();
 
   constructor(onEntry: (entry: TarEntry) => void, options: TarOptions = {}) {
     this.#onEntry = onEntry;
@@ -206,7 +213,17 @@ export class TarReader {
     if (target !== undefined) {
       const found = type === 'hardlink' ? cleanName(target) : cleanTarget(target);
       if (typeof found !== 'string') return found;
+      if (type === 'hardlink' && this.#crossesLink(found)) {
+        return problem('tar-problem', 'a hard link leads through the link of an earlier member', { field: name });
+      }
     }
+    if (this.#crossesLink(name))
+      return problem('tar-problem', 'it leads through the link of an earlier member', { field: name });
+    if (this.#options.unique === true && type !== 'directory') {
+      if (this.#names.has(name)) return problem('tar-problem', 'a name stands twice', { field: name });
+      this.#names.add(name);
+    }
+    if (type === 'symlink') this.#links.add(name);
     const size = type === 'file' ? (pending.size ?? headerSize) : 0;
     const entry: TarEntry = {
       name,
@@ -241,99 +258,18 @@ export class TarReader {
     return undefined;
   }
 
+  #crossesLink(name: string): boolean {
+    if (this.#links.size === 0) return false;
+    for (let slash = name.indexOf('/'); slash >= 0; slash = name.indexOf('/', slash + 1)) {
+      if (this.#links.has(name.slice(0, slash))) return true;
+    }
+    return false;
+  }
+
   #body(size: number, finish: ((content: Buffer) => TarProblem | undefined) | undefined): void {
     this.#state = 'body';
     this.#left = size;
     this.#padding = (BLOCK - (size % BLOCK)) % BLOCK;
     this.#collect = finish === undefined ? undefined : { chunks: [], finish };
   }
-}
-
-function isZero(block: Buffer): boolean {
-  return block.every((byte) => byte === 0);
-}
-
-function checksumMatches(block: Buffer): boolean {
-  const wanted = number(block, 148, 8);
-  let sum = 0;
-  for (let index = 0; index < BLOCK; index++) sum += index >= 148 && index < 156 ? 32 : (block[index] ?? 0);
-  return wanted === sum;
-}
-
-/** An octal number, or a binary one as GNU writes what octal cannot hold; negative or huge ones are undefined. */
-function number(block: Buffer, at: number, length: number): number | undefined {
-  const first = block[at] ?? 0;
-  if (first === 0x80) {
-    let value = 0;
-    for (let index = at + 1; index < at + length; index++) value = value * 256 + (block[index] ?? 0);
-    return value <= Number.MAX_SAFE_INTEGER ? value : undefined;
-  }
-  const digits = block
-    .toString('latin1', at, at + length)
-    .replace(/^ +/, '')
-    .replace(/[ \0]+$/, '');
-  if (digits === '') return 0;
-  return /^[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : undefined;
-}
-
-function text(block: Buffer, at: number, length: number): string {
-  const end = block.indexOf(0, at);
-  return block.toString('latin1', at, end < 0 || end > at + length ? at + length : end);
-}
-
-/** Bytes as latin1 again as UTF-8: names are kept byte for byte until here. */
-function utf8(raw: string): string | TarProblem {
-  const decoded = decodeText(Buffer.from(raw, 'latin1'), MAX_PATH);
-  if (typeof decoded !== 'string') return problem('tar-problem', `a name is not clean text: ${decoded.reason}`);
-  if (/[\n\t]/.test(decoded)) return problem('tar-problem', 'a name holds a newline or tab');
-  return decoded;
-}
-
-function cleanName(raw: string): string | TarProblem {
-  const name = utf8(raw);
-  if (typeof name !== 'string') return name;
-  if (name === '') return problem('tar-problem', 'a member has no name');
-  if (name.startsWith('/')) return problem('tar-problem', `the name ${quote(name)} is absolute`);
-  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..')) return problem('tar-problem', `the name ${quote(name)} leads outside`);
-  return parts.length === 0 ? '.' : parts.join('/');
-}
-
-function cleanTarget(raw: string): string | TarProblem {
-  const target = utf8(raw);
-  if (target === '') return problem('tar-problem', 'a link has no target');
-  return target;
-}
-
-function readLong(flag: 'L' | 'K', content: Buffer): Pending | TarProblem {
-  const end = content.indexOf(0);
-  const name = content.toString('latin1', 0, end < 0 ? content.length : end);
-  if (name.length > MAX_PATH) return problem('tar-problem', 'a name is too long');
-  return flag === 'L' ? { path: name } : { linkpath: name };
-}
-
-/** `LENGTH KEY=VALUE\n` records; only names and size are of interest, the rest (times, attributes) is skipped. */
-function readPax(content: Buffer): Pending | TarProblem {
-  const malformed = problem('tar-problem', 'a pax header is malformed');
-  const found: { path?: string; linkpath?: string; size?: number } = {};
-  for (let at = 0; at < content.length;) {
-    const blank = content.indexOf(32, at);
-    const digits = blank < 0 ? '' : content.toString('latin1', at, blank);
-    const length = /^[1-9][0-9]{0,6}$/.test(digits) ? Number(digits) : 0;
-    if (length < digits.length + 4 || at + length > content.length || content[at + length - 1] !== 10) return malformed;
-    const record = content.toString('latin1', blank + 1, at + length - 1);
-    const equals = record.indexOf('=');
-    if (equals <= 0) return malformed;
-    const [key, value] = [record.slice(0, equals), record.slice(equals + 1)];
-    if (key === 'path') found.path = value;
-    if (key === 'linkpath') found.linkpath = value;
-    if (key === 'size') {
-      if (!/^[0-9]{1,15}$/.test(value)) return malformed;
-      found.size = Number(value);
-    }
-    // Sparse files and the like would make the bytes mean something else.
-    if (key.startsWith('GNU.sparse')) return problem('tar-problem', 'sparse files are not supported');
-    at += length;
-  }
-  return found;
 }

@@ -50,7 +50,11 @@ export async function checkOut(
   }
   const time = new Date(options.timestamp * 1000);
   const within = (path: Buffer): Buffer => Buffer.concat([Buffer.from(`${options.folder}/`), path]);
-  for (const folder of [...folders].sort()) await mkdir(within(Buffer.from(folder, 'latin1')), { mode: 0o755 });
+  for (const folder of [...folders].sort()) {
+    const path = within(Buffer.from(folder, 'latin1'));
+    await mkdir(path);
+    await chmod(path, 0o755);
+  }
   let bytes = 0;
   const objects = openObjects(options.gitDir);
   try {

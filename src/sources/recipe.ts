@@ -14,7 +14,7 @@
  * @see dpkg-source(1), git-debpush(1), tag2upload(5)
  */
 import { constants } from 'node:fs';
-import { copyFile, mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { parseTopEntry } from '../debian/changelog.ts';
@@ -80,7 +80,9 @@ export async function assembleSource(input: AssembleInput): Promise<AssembledSou
   const tree = `${input.source}-${upstreamOf(version)}`;
   const treePath = join(input.folder, tree);
   await rm(treePath, { recursive: true, force: true });
-  await mkdir(treePath, { recursive: true, mode: 0o755 });
+  await mkdir(treePath, { recursive: true });
+  // Whatever the umask: the modes of folders enter the source package.
+  await chmod(treePath, 0o755);
 
   const entry = await readChangelog(input.gitDir, input.commitId);
   if ('reason' in entry) return failed('source.changelog', entry.reason, 'mend debian/changelog');
@@ -233,14 +235,18 @@ function dpkgSourceFailed(result: ExecResult): AssemblyFailure {
   );
 }
 
-/** The lines in which dpkg-source says what is wrong; without them its last ones. */
+/** What dpkg-source says is wrong: its error, and the files it lists before; without an error its last lines. */
 function lastLines(result: ExecResult): string {
   const lines = result.stdout
     .toString('utf8')
     .split('\n')
     .filter((line) => line !== '');
-  const errors = lines.filter((line) => /\berror\b/i.test(line));
-  return (errors.length > 0 ? errors : lines).slice(-5).join('; ').slice(0, 2000);
+  const start = lines.findIndex((line) => /local changes detected|\berror\b/i.test(line));
+  const telling = (start === -1 ? lines.slice(-5) : lines.slice(start)).filter((line) => !/: info: you can/.test(line));
+  return telling
+    .map((line) => line.trim().replace(/, see \/tmp\/\S+$/, ''))
+    .join('; ')
+    .slice(0, 2000);
 }
 
 async function listResults(folder: string, dsc: string): Promise<SourceFile[]> {

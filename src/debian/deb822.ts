@@ -238,15 +238,14 @@ export function* splitStanzas(text: string): Generator<string, void, undefined> 
   }
 }
 
-/** Value of a field in a stanza made by {@link splitStanzas}; `name` in its usual spelling (exact case first, then any case). */
+/** Value of a field in a stanza made by {@link splitStanzas}; quickest when `name` is spelt as it stands there, but any case is found. */
 export function fieldOf(stanza: string, name: string): string | undefined {
   const label = `${name}:`;
-  let at = stanza.startsWith(label) ? 0 : stanza.indexOf(`\n${label}`) + 1;
-  if (at === 0 && !stanza.startsWith(label)) {
-    const lower = stanza.toLowerCase();
-    const wanted = label.toLowerCase();
-    at = lower.startsWith(wanted) ? 0 : lower.indexOf(`\n${wanted}`) + 1;
-    if (at === 0 && !lower.startsWith(wanted)) return undefined;
+  let at = 0;
+  if (!stanza.startsWith(label)) {
+    const found = stanza.indexOf(`\n${label}`);
+    at = found >= 0 ? found + 1 : findLabel(stanza, label);
+    if (at < 0) return undefined;
   }
   let end = stanza.indexOf('\n', at);
   while (end >= 0) {
@@ -255,6 +254,17 @@ export function fieldOf(stanza: string, name: string): string | undefined {
     end = stanza.indexOf('\n', end + 1);
   }
   return trimBlanks(stanza.slice(at + label.length, end < 0 ? undefined : end));
+}
+
+/** Where a line begins with `label` in any case, or -1. Only lines with the colon in the right place are looked at closely. */
+function findLabel(stanza: string, label: string): number {
+  const colon = label.length - 1;
+  const wanted = label.toLowerCase();
+  for (let at = 0; ;) {
+    if (stanza.charCodeAt(at + colon) === 58 && stanza.slice(at, at + label.length).toLowerCase() === wanted) return at;
+    at = stanza.indexOf('\n', at) + 1;
+    if (at === 0) return -1;
+  }
 }
 
 function isBlank(line: string): boolean {

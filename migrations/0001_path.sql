@@ -307,6 +307,14 @@ CREATE TABLE notices (
 );
 CREATE INDEX notices_repository ON notices (git_repository_id, id DESC);
 
+-- The tags that a Git repository had when it was looked at first: they decide nothing, unless a notice names one.
+CREATE TABLE tag_baselines (
+  git_repository_id bigint NOT NULL REFERENCES git_repositories,
+  ref text NOT NULL,
+  object_id text NOT NULL,
+  PRIMARY KEY (git_repository_id, ref, object_id)
+);
+
 -- One row per tag object that was seen under a name. See src/tags/model.ts for the states.
 CREATE TABLE tags (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -246,6 +246,12 @@ export interface NoticesTable {
 
 export type TagState = 'seen' | 'obstructed' | 'accepted' | 'rejected';
 
+export interface TagBaselinesTable {
+  git_repository_id: number;
+  ref: string;
+  object_id: string;
+}
+
 export interface TagsTable {
   id: Id;
   git_repository_id: number;
@@ -560,6 +566,7 @@ export interface Database {
   high_water_marks: HighWaterMarksTable;
   pool_files: PoolFilesTable;
   notices: NoticesTable;
+  tag_baselines: TagBaselinesTable;
   tags: TagsTable;
   tag_decisions: TagDecisionsTable;
   tag_obstacles: TagObstaclesTable;

@@ -429,7 +429,7 @@ function requireRemote(url: string): void {
 }
 
 function requireRefOrPattern(text: string): void {
-  if (/^[A-Za-z0-9*][A-Za-z0-9*+._/%~^-]*$/.test(text)) return;
+  if (/^[A-Za-z0-9*][A-Za-z0-9*+._/%~^#@=,-]*$/.test(text)) return;
   throw new LandfallError({
     code: 'git.ref',
     doing: 'ask a Git repository for refs',

@@ -1,0 +1,51 @@
+/**
+ * The keeper of indices: told what an index holds, or how it differs from one that it wrote before, it writes the files that
+ * a Release names. How it keeps what it wrote before is its own business; that the same content gives the same files, and
+ * that a file is durable when it is told of, is the contract.
+ */
+
+/** One stanza with what decides its place: name, then version, then `qualifier` (architecture or type) where those agree. */
+export interface IndexEntry {
+  readonly name: string;
+  readonly version: string;
+  readonly qualifier: string;
+  /** Ended by one newline, without the empty line behind it. */
+  readonly stanza: string;
+}
+
+/** How an index differs from an earlier one. To put an entry whose place is taken is to replace it. */
+export type IndexChange =
+  | { readonly kind: 'put'; readonly entry: IndexEntry }
+  | { readonly kind: 'drop'; readonly name: string; readonly version: string; readonly qualifier: string };
+
+/** Where files go: `STEM.gz` and `STEM.xz` in `directory`, which exists and has none of them. */
+export interface IndexTarget {
+  readonly directory: string;
+  readonly stem: string;
+}
+
+export interface IndexFile {
+  /** `Packages`, `Packages.gz`, `Packages.xz`. */
+  readonly name: string;
+  readonly sha256: string;
+  readonly size: number;
+  /** False for the plain text, which Release names and which lies nowhere. */
+  readonly stored: boolean;
+}
+
+export interface WrittenIndex {
+  /** Names what was written, for {@link IndexKeeper.change}; absent where nothing is kept. */
+  readonly id?: string;
+  readonly entries: number;
+  readonly files: readonly IndexFile[];
+}
+
+export interface IndexKeeper {
+  /** Writes the index that holds exactly `entries`, in whatever order they come. */
+  build(entries: readonly IndexEntry[], target: IndexTarget): Promise<WrittenIndex>;
+  /**
+   * Writes the index that differs from `base` by `changes`, at the cost of the changes. Undefined when `base` is not kept any
+   * more: the caller then builds it.
+   */
+  change(base: string, changes: readonly IndexChange[], target: IndexTarget): Promise<WrittenIndex | undefined>;
+}

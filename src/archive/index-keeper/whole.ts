@@ -1,0 +1,44 @@
+/**
+ * The simplest keeper: writes every index whole, each time, and keeps nothing. What the keeper of chunks writes has the same
+ * plain text, so this one is also the measure that it is held against.
+ */
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { sha256, storing, writeAndSync } from '../../platform/files.ts';
+import { xzCompress } from '../../platform/xz.ts';
+import type { IndexEntry, IndexFile, IndexKeeper, IndexTarget, WrittenIndex } from './keeper.ts';
+import { compareKeys } from './order.ts';
+
+const compressGzip = promisify(gzip);
+
+/** A keeper without memory. */
+export function createWholeIndexKeeper(): IndexKeeper {
+  return {
+    build: writeWhole,
+    change: () => Promise.resolve(undefined),
+  };
+}
+
+async function writeWhole(entries: readonly IndexEntry[], target: IndexTarget): Promise<WrittenIndex> {
+  const text = [...entries]
+    .sort(compareKeys)
+    .map((entry) => `${entry.stanza}\n`)
+    .join('');
+  const plain = Buffer.from(text, 'utf8');
+  const write = async (suffix: string, bytes: Buffer): Promise<IndexFile> => {
+    const name = `${target.stem}${suffix}`;
+    const path = join(target.directory, name);
+    const digest = await storing(`write the index ${path}`, () => writeAndSync(path, bytes, 0o644));
+    return { name, ...digest, stored: true };
+  };
+  return {
+    entries: entries.length,
+    files: [
+      { name: target.stem, sha256: sha256(plain), size: plain.length, stored: false },
+      // Neither name nor time in the header: the same text gives the same bytes.
+      await write('.gz', await compressGzip(plain, { level: 6 })),
+      await write('.xz', await xzCompress(plain)),
+    ],
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * What the parts of publishing share: a publication that is on its way, what publishers are given, and what they answer.
+ */
+import { z } from '@hono/zod-openapi';
+import type { BlobStore } from '../../platform/blobs.ts';
+import type { Db } from '../../platform/database.ts';
+import type { Logger } from '../../platform/log.ts';
+import type { Paths } from '../../platform/paths.ts';
+import type { PublicationState } from '../../platform/schema.ts';
+import type { IndexKeeper } from '../index-keeper/keeper.ts';
+import type { ReleaseSigner } from '../signer.ts';
+import { writtenIndicesSchema } from './indices.ts';
+import { settingsSchema, type SuiteSettings } from './settings.ts';
+
+/** Where a publisher can be stopped in a test: right behind the thing that the name says. */
+export type FaultPoint =
+  | 'begun'
+  | 'pool-filled'
+  | 'indices-written'
+  | 'written'
+  | 'signature-made'
+  | 'signed'
+  | 'release-files-placed'
+  | 'switched'
+  | 'published';
+
+export interface PublishDeps {
+  readonly db: Db;
+  readonly blobs: BlobStore;
+  readonly paths: Pick<Paths, 'archive'>;
+  readonly signer: ReleaseSigner;
+  readonly log: Logger;
+  /** The keeper of the indices of the archive whose published folder is given. */
+  readonly keeper: (archiveFolder: string) => IndexKeeper;
+  /** Called at each point; for tests, which stop here. */
+  readonly fault?: (point: FaultPoint) => Promise<void> | void;
+}
+
+/** Why a publication is made: only `change` asks whether there is anything new. */
+export type PublishReason = 'change' | 'renewal' | 'request';
+
+export type PublishResult =
+  | { readonly kind: 'published'; readonly serial: number }
+  | { readonly kind: 'nothing-new' }
+  /** Another publisher works on the suite. */
+  | { readonly kind: 'busy' }
+  /** The last publication's second is not over. */
+  | { readonly kind: 'too-soon'; readonly waitMs: number }
+  | { readonly kind: 'no-such-suite' };
+
+/** What `publications.facts` holds. All but the first two are told by the steps when they are done. */
+export const publicationFactsSchema = z.looseObject({
+  settings: settingsSchema,
+  /** Serial of the publication before this one; 0 when there was none. */
+  from: z.int(),
+  indices: writtenIndicesSchema.exactOptional(),
+  /** Milliseconds. */
+  steps: z.record(z.string(), z.number()).exactOptional(),
+});
+export type PublicationFacts = z.infer<typeof publicationFactsSchema>;
+
+/** A publication that is on its way. */
+export interface OpenPublication {
+  readonly id: number;
+  readonly suiteId: number;
+  readonly serial: number;
+  readonly state: PublicationState;
+  readonly date: Date;
+  readonly validUntil: Date | null;
+  readonly reason: string;
+  readonly settings: SuiteSettings;
+  readonly from: number;
+  readonly facts: PublicationFacts;
+  readonly release: string | null;
+  readonly inRelease: Buffer | null;
+  readonly releaseGpg: Buffer | null;
+}
+
+/** What the steps of one publication are given. */
+export interface StepDeps extends Omit<PublishDeps, 'fault'> {
+  readonly archiveFolder: string;
+  readonly fault: (point: FaultPoint) => Promise<void>;
+}

@@ -1,0 +1,51 @@
+/**
+ * Publishing a suite: makes what the suite holds visible to apt, whole, by one rename. See ../model.ts for the states.
+ *
+ * Promises: one publisher per suite at a time; serial and Date only grow, at most one publication per second; a publication
+ * that was cut off anywhere is finished with the same serial, Date and content; readers see the old publication or the new
+ * one. Publishing twice, or when nothing changed, does nothing.
+ */
+import { sql } from 'kysely';
+import { beginPublication, findOpenPublication } from './begin.ts';
+import type { FaultPoint, PublishDeps, PublishReason, PublishResult, StepDeps } from './publication.ts';
+import { removeOldPublications } from './retention.ts';
+import { sign, switchOver, write } from './steps.ts';
+
+/** The space of advisory locks that publishers take, one per suite. */
+const PUBLISHER_LOCKS = 0x4c50;
+
+/**
+ * Finishes the suite's unfinished publication, or makes the next one. Does not wait: who is told `busy` or `too-soon` comes
+ * again later.
+ * @throws LandfallError `signer.*`, `storage.*`, `publish.clock-behind`, …
+ */
+export async function publishSuite(deps: PublishDeps, suiteId: number, reason: PublishReason): Promise<PublishResult> {
+  // The lock belongs to a connection and ends with it, so a publisher that is killed leaves none behind.
+  return await deps.db.connection().execute(async (connection) => {
+    const { rows } = await sql<{ locked: boolean }>`
+      SELECT pg_try_advisory_lock(${PUBLISHER_LOCKS}, ${suiteId}::integer) AS locked`.execute(connection);
+    if (rows[0]?.locked !== true) return { kind: 'busy' };
+    try {
+      return await publishLocked(deps, suiteId, reason);
+    } finally {
+      await sql`SELECT pg_advisory_unlock(${PUBLISHER_LOCKS}, ${suiteId}::integer)`.execute(connection);
+    }
+  });
+}
+
+async function publishLocked(deps: PublishDeps, suiteId: number, reason: PublishReason): Promise<PublishResult> {
+  const fault = async (point: FaultPoint): Promise<void> => {
+    await deps.fault?.(point);
+  };
+  const unfinished = await findOpenPublication(deps.db, suiteId);
+  const begun = unfinished ?? (await beginPublication(deps.db, suiteId, reason));
+  if ('kind' in begun) return begun;
+  if (unfinished === undefined) await fault('begun');
+  const steps: StepDeps = { ...deps, fault, archiveFolder: deps.paths.archive(begun.settings.archive) };
+  const written = begun.state === 'writing' ? await write(steps, begun) : begun;
+  const signed = written.state === 'written' ? await sign(steps, written) : written;
+  await switchOver(steps, signed);
+  await fault('published');
+  await removeOldPublications(steps, signed);
+  return { kind: 'published', serial: signed.serial };
+}

@@ -1,0 +1,310 @@
+/**
+ * The three steps of a publication, each of which may be begun again: write, sign, switch over.
+ */
+import { mkdir, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sql } from 'kysely';
+import { formatRelease, parseRelease, type ReleaseFile } from '../../debian/release.ts';
+import { jsonText, withTransaction } from '../../platform/database.ts';
+import { LandfallError, isFault } from '../../platform/errors.ts';
+import { recordEvent } from '../../platform/events.ts';
+import {
+  ensureDirectory,
+  exists,
+  removeTree,
+  sha256File,
+  storing,
+  syncDirectory,
+  writeFileDurably,
+} from '../../platform/files.ts';
+import type { SignedRelease } from '../signer.ts';
+import { readChanges, readNewPoolFiles, type PackageChange } from './content.ts';
+import { writeIndices, type PreviousPublication } from './indices.ts';
+import { fillPool } from './pool.ts';
+import { publicationFactsSchema, type OpenPublication, type StepDeps } from './publication.ts';
+import { recentReleaseFiles } from './retention.ts';
+import { distsFolder, nameAliases, publicationFolder, serve, servedSerial } from './tree.ts';
+
+/** Told in the facts and the event; a first publication of a large suite has too many to tell each. */
+const MAX_TOLD_CHANGES = 500;
+
+/** writing → written: pool, indices and the Release text. */
+export async function write(deps: StepDeps, publication: OpenPublication): Promise<OpenPublication> {
+  const { db, archiveFolder } = deps;
+  const { suiteId, serial, from, settings } = publication;
+  await requireForward(deps, publication);
+  const steps: Record<string, number> = {};
+  const timed = async <T>(name: string, run: () => Promise<T>): Promise<T> => {
+    const started = performance.now();
+    const result = await run();
+    steps[name] = Math.round(performance.now() - started);
+    return result;
+  };
+  // Also a folder that is being removed by hand, or a restored database, may have left an empty pool behind.
+  const fillFrom = (await exists(join(archiveFolder, 'pool'))) ? from : 0;
+  const added = await timed('pool', () =>
+    fillPool(archiveFolder, deps.blobs, readNewPoolFiles(db, suiteId, fillFrom, serial)),
+  );
+  await deps.fault('pool-filled');
+
+  const folder = publicationFolder(archiveFolder, settings.suite, serial);
+  await removeTree(folder);
+  await makeDurably(archiveFolder, folder);
+  const changes = await timed('changes', () => readChanges(db, suiteId, from, serial));
+  const previous = await previousPublication(deps, publication);
+  const recent = await recentReleaseFiles(db, suiteId);
+  const { files, indices } = await timed('indices', () =>
+    writeIndices({
+      db,
+      keeper: deps.keeper(archiveFolder),
+      suiteId,
+      settings,
+      serial,
+      changes,
+      folder,
+      previous,
+      recent,
+    }),
+  );
+  await deps.fault('indices-written');
+
+  const release = releaseText(publication, files);
+  const facts = {
+    ...publication.facts,
+    indices,
+    steps,
+    poolFilesAdded: added,
+    changed: changes.packages.length,
+    changes: changes.packages.slice(0, MAX_TOLD_CHANGES),
+  };
+  await db
+    .updateTable('publications')
+    .set({ state: 'written', release, facts: jsonText(facts) })
+    .where('id', '=', publication.id)
+    .where('state', '=', 'writing')
+    .execute();
+  await deps.fault('written');
+  return { ...publication, state: 'written', release, facts: publicationFactsSchema.parse(facts) };
+}
+
+/** written → signed. The text was fixed before, so being cut off here signs the same text again (H8). */
+export async function sign(deps: StepDeps, publication: OpenPublication): Promise<OpenPublication> {
+  const started = performance.now();
+  const { release, settings } = publication;
+  if (release === null) throw new Error(`publication ${publication.id} is written and has no Release`);
+  await requireFiles(deps, publication, release);
+  const statement = {
+    archive: settings.archive,
+    suite: settings.suite,
+    codename: settings.codename,
+    serial: publication.serial,
+    date: publication.date,
+    release,
+  };
+  let signed: SignedRelease;
+  try {
+    signed = await deps.signer.signRelease(statement);
+  } catch (error) {
+    if (!isFault(error, 'signer.no-key')) throw error;
+    await deps.signer.ensureKey(settings.archive, signingKeyUserId(settings.archive));
+    signed = await deps.signer.signRelease(statement);
+  }
+  await deps.fault('signature-made');
+  await deps.db
+    .updateTable('publications')
+    .set({
+      state: 'signed',
+      in_release: signed.inRelease,
+      release_gpg: signed.releaseGpg,
+      key_fingerprint: signed.fingerprint,
+      facts: withStep('sign', performance.now() - started),
+    })
+    .where('id', '=', publication.id)
+    .where('state', '=', 'written')
+    .execute();
+  await deps.fault('signed');
+  return { ...publication, state: 'signed', inRelease: signed.inRelease, releaseGpg: signed.releaseGpg };
+}
+
+/** signed → published: the Release files go into the folder, and `dists/SUITE` points at it. */
+export async function switchOver(deps: StepDeps, publication: OpenPublication): Promise<void> {
+  const started = performance.now();
+  const { archiveFolder, db } = deps;
+  const { settings, serial, suiteId, release, inRelease, releaseGpg } = publication;
+  if (release === null || inRelease === null || releaseGpg === null) {
+    throw new Error(`publication ${publication.id} is signed and has no signature`);
+  }
+  const folder = publicationFolder(archiveFolder, settings.suite, serial);
+  if ((await servedSerial(archiveFolder, settings.suite)) !== serial) {
+    for (const [name, bytes] of [
+      ['Release', release],
+      ['Release.gpg', releaseGpg],
+      ['InRelease', inRelease],
+    ] as const) {
+      await writeFileDurably(join(folder, name), bytes);
+      // apt asks by If-Modified-Since; Last-Modified is to be the Date that it compares with.
+      await storing(`date ${name}`, () => utimes(join(folder, name), publication.date, publication.date));
+    }
+  }
+  await deps.fault('release-files-placed');
+  const changes = await readChanges(db, suiteId, publication.from, serial);
+  await ensureDirectory(distsFolder(archiveFolder));
+  await withTransaction(db, async (trx) => {
+    // Held while the link is replaced: a publisher that was cut off from the database cannot point it back later.
+    const row = await trx
+      .selectFrom('publications')
+      .select('state')
+      .where('id', '=', publication.id)
+      .forUpdate()
+      .executeTakeFirstOrThrow();
+    if (row.state === 'published') return;
+    await serve(archiveFolder, settings.suite, serial);
+    const taken = await nameAliases(archiveFolder, settings.suite, [settings.codename, ...settings.aliases]);
+    if (taken.length > 0) deps.log.warn({ suite: settings.suite, taken }, 'these aliases are suites of their own');
+    await deps.fault('switched');
+    await trx
+      .updateTable('publications')
+      .set({
+        state: 'published',
+        published_at: sql<Date>`clock_timestamp()`,
+        facts: withStep('switch', performance.now() - started),
+      })
+      .where('id', '=', publication.id)
+      .execute();
+    await tell(trx, publication, changes.packages);
+  });
+}
+
+async function tell(
+  trx: Parameters<typeof recordEvent>[0],
+  publication: OpenPublication,
+  changes: readonly PackageChange[],
+): Promise<void> {
+  const { settings, serial, suiteId } = publication;
+  const { audience } = await trx
+    .selectFrom('suites')
+    .select('audience')
+    .where('id', '=', suiteId)
+    .executeTakeFirstOrThrow();
+  const submissionIds = [...new Set(changes.filter(isAdded).map((change) => change.submissionId))].slice(
+    0,
+    MAX_TOLD_CHANGES,
+  );
+  const common = {
+    suiteId,
+    suite: settings.suite,
+    archive: settings.archive,
+    serial,
+    date: publication.date.toISOString(),
+    reason: publication.reason,
+  };
+  await recordEvent(trx, {
+    kind: 'suite.published',
+    audience,
+    actor: 'landfall',
+    data: { ...common, changed: changes.length, changes: changes.slice(0, MAX_TOLD_CHANGES).map(plain), submissionIds },
+  });
+  for (const submissionId of submissionIds) {
+    const own = changes.filter((change) => change.submissionId === submissionId && isAdded(change));
+    await recordEvent(trx, {
+      kind: 'submission.published',
+      submissionId,
+      actor: 'landfall',
+      data: { ...common, changes: own.slice(0, MAX_TOLD_CHANGES).map(plain) },
+    });
+  }
+}
+
+function isAdded(change: PackageChange): boolean {
+  return change.change === 'added';
+}
+
+function plain(change: PackageChange) {
+  return { ...change };
+}
+
+/** The user id that an archive's key is made with. */
+export function signingKeyUserId(archive: string): string {
+  return `Landfall archive ${archive}`;
+}
+
+function releaseText(publication: OpenPublication, files: readonly ReleaseFile[]): string {
+  const { settings } = publication;
+  return formatRelease({
+    origin: settings.origin,
+    label: settings.label,
+    suite: settings.suite,
+    codename: settings.codename,
+    date: publication.date,
+    ...(publication.validUntil === null ? {} : { validUntil: publication.validUntil }),
+    notAutomatic: settings.notAutomatic,
+    butAutomaticUpgrades: settings.butAutomaticUpgrades,
+    acquireByHash: true,
+    architectures: settings.architectures,
+    components: settings.components,
+    ...(settings.description === '' ? {} : { description: settings.description }),
+    files,
+  });
+}
+
+/** The last publication that was served, when its facts are readable. */
+async function previousPublication(
+  deps: StepDeps,
+  publication: OpenPublication,
+): Promise<PreviousPublication | undefined> {
+  if (publication.from === 0) return undefined;
+  const row = await deps.db
+    .selectFrom('publications')
+    .select('facts')
+    .where('suite_id', '=', publication.suiteId)
+    .where('serial', '=', publication.from)
+    .executeTakeFirst();
+  const facts = publicationFactsSchema.safeParse(row?.facts);
+  if (!facts.success || facts.data.indices === undefined) return undefined;
+  const suite = facts.data.settings.suite;
+  return { folder: publicationFolder(deps.archiveFolder, suite, publication.from), indices: facts.data.indices };
+}
+
+/**
+ * Every file that Release names is there. A publication that was cut off behind `written` finds its files, unless somebody
+ * removed them; to sign a Release without them would break every client.
+ */
+async function requireFiles(deps: StepDeps, publication: OpenPublication, text: string): Promise<void> {
+  const release = parseRelease(text);
+  if ('kind' in release) throw new Error(`the Release of publication ${publication.id}: ${release.reason}`);
+  const folder = publicationFolder(deps.archiveFolder, publication.settings.suite, publication.serial);
+  for (const file of release.files) {
+    const path = join(folder, file.path);
+    if (/\/(?:Packages|Sources)$/.test(file.path)) continue;
+    if ((await exists(path)) && (await sha256File(path)).sha256 === file.sha256) continue;
+    throw new LandfallError({
+      code: 'publish.files-lost',
+      doing: `sign the publication ${publication.serial} of ${publication.settings.suite}`,
+      reason: `${path} is not as it was written`,
+      remedy: 'restore the folder from a backup, or ask for `landfall archive repair`',
+    });
+  }
+}
+
+/** Nothing that is served is written over: a database from an older backup must not undo what readers have (H18). */
+async function requireForward(deps: StepDeps, publication: OpenPublication): Promise<void> {
+  const { settings, serial } = publication;
+  const served = await servedSerial(deps.archiveFolder, settings.suite);
+  if (served === undefined || served < serial) return;
+  throw new LandfallError({
+    code: 'publish.older-serial',
+    doing: `write the publication ${serial} of ${settings.suite}`,
+    reason: `publication ${served} of it is served already, so the database is older than what was published`,
+    remedy: 'restore a newer backup of the database, or raise suites.open_serial above the served serial',
+  });
+}
+
+/** Makes the publication's folder so that its name survives a crash. */
+async function makeDurably(archiveFolder: string, folder: string): Promise<void> {
+  await storing(`make the folder ${folder}`, () => mkdir(folder, { recursive: true }));
+  for (let at = join(folder, '..'); at.startsWith(archiveFolder); at = join(at, '..')) await syncDirectory(at);
+}
+
+function withStep(name: string, milliseconds: number) {
+  return sql<string>`jsonb_set(facts, ARRAY['steps', ${name}::text], to_jsonb(${Math.round(milliseconds)}::integer))`;
+}

@@ -1,0 +1,94 @@
+/**
+ * A real apt with folders of its own, as a fresh machine has it: strict about errors, signatures and validity, whatever the
+ * host's configuration says.
+ */
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { exec, type ExecResult } from '../../src/platform/exec.ts';
+
+export interface AptSource {
+  readonly url: string;
+  readonly suite: string;
+  readonly components: readonly string[];
+  /** Armored. */
+  readonly key: string;
+}
+
+export interface AptClient {
+  readonly folder: string;
+  /** `apt-get update`; whatever apt calls an error or a warning of a download fails. */
+  update(): Promise<ExecResult>;
+  /** As {@link update}, with the exit code for the caller to judge. */
+  tryUpdate(): Promise<ExecResult>;
+  /** `Package=Version` of everything that apt can install. */
+  packages(): Promise<string[]>;
+  /** `apt-get download` into a folder; the names of the files. */
+  download(name: string): Promise<string[]>;
+  /** `apt-get source --download-only`; the names of the files. */
+  source(name: string): Promise<string[]>;
+}
+
+/** Makes an apt for `architecture` below `folder`, which is its own. */
+export async function createAptClient(
+  folder: string,
+  source: AptSource,
+  architecture: string = 'amd64',
+): Promise<AptClient> {
+  for (const part of ['lists/partial', 'cache/archives/partial', 'etc', 'work']) {
+    await mkdir(join(folder, part), { recursive: true });
+  }
+  await writeFile(join(folder, 'etc', 'key.asc'), source.key);
+  const line = `[signed-by=${folder}/etc/key.asc] ${source.url} ${source.suite} ${source.components.join(' ')}\n`;
+  await writeFile(join(folder, 'etc', 'sources.list'), `deb ${line}deb-src ${line}`);
+  await writeFile(join(folder, 'etc', 'status'), '');
+  const options = [
+    `Dir::Etc::sourcelist=${folder}/etc/sources.list`,
+    'Dir::Etc::sourceparts=-',
+    'Dir::Etc::parts=-',
+    'Dir::Etc::main=-',
+    `Dir::State::Lists=${folder}/lists`,
+    `Dir::State::status=${folder}/etc/status`,
+    `Dir::Cache=${folder}/cache`,
+    `APT::Architecture=${architecture}`,
+    `APT::Architectures::=${architecture}`,
+    'APT::Update::Error-Mode=any',
+    'APT::Sandbox::User=root',
+    'Acquire::Languages=none',
+    'Acquire::Check-Valid-Until=true',
+    'Acquire::Check-Date=true',
+    'Acquire::Retries=0',
+  ].flatMap((option) => ['-o', option]);
+  const apt = async (program: string, args: readonly string[], anyCode = false): Promise<ExecResult> =>
+    await exec([program, ...options, ...args], {
+      deadlineMs: 60_000,
+      cwd: join(folder, 'work'),
+      ...(anyCode ? { okCodes: 'any' as const } : {}),
+    });
+  const fetched = async (args: readonly string[]): Promise<string[]> => {
+    const before = new Set(await readdir(join(folder, 'work')));
+    await apt('apt-get', args);
+    return (await readdir(join(folder, 'work'))).filter((name) => !before.has(name)).sort();
+  };
+  return {
+    folder,
+    update: () => apt('apt-get', ['update']),
+    tryUpdate: () => apt('apt-get', ['update'], true),
+    packages: async () => {
+      const { stdout } = await apt('apt-cache', ['dumpavail']);
+      const stanzas = stdout.toString('utf8').split('\n\n');
+      const field = (stanza: string, name: string): string =>
+        new RegExp(`^${name}: (.*)$`, 'm').exec(stanza)?.[1] ?? '';
+      return stanzas
+        .filter((stanza) => stanza.trim() !== '')
+        .map((stanza) => `${field(stanza, 'Package')}=${field(stanza, 'Version')}`)
+        .sort();
+    },
+    download: (name) => fetched(['download', name]),
+    source: (name) => fetched(['source', '--download-only', name]),
+  };
+}
+
+/** The bytes that {@link AptClient.download} or {@link AptClient.source} brought. */
+export async function readFetched(client: AptClient, name: string): Promise<Buffer> {
+  return await readFile(join(client.folder, 'work', name));
+}

@@ -10,7 +10,7 @@ import { readFileIfExists } from './files.ts';
 const address = z
   .string()
   .regex(/^(\[[0-9a-f:.]+\]|[a-z0-9.-]+):\d{1,5}$/i, 'expected HOST:PORT, for example "127.0.0.1:8463"')
-  .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'the port is larger than 65535');
+  .refine((text) => !(Number(text.slice(text.lastIndexOf(':') + 1)) > 65_535), 'the port is larger than 65535');
 const absolutePath = z.string().startsWith('/', 'expected an absolute path');
 const httpUrl = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' });
 const bytes = z.int().positive();
@@ -122,7 +122,8 @@ export function parseToml<S extends z.ZodType>(
   }
   const checked = by.safeParse(value);
   if (checked.success) return { kind: 'config', config: checked.data };
-  return { kind: 'invalid-config', problems: checked.error.issues.flatMap((issue) => problemsOf(issue, text)) };
+  const problems = checked.error.issues.flatMap((issue) => problemsOf(issue, text));
+  return { kind: 'invalid-config', problems: problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)) };
 }
 
 function problemsOf(issue: z.core.$ZodIssue, text: string): ConfigProblem[] {

@@ -79,7 +79,7 @@ export async function generateKey(options: {
   });
 }
 
-/** The public key, smallest form: without signatures of others. Armoured by default. */
+/** The public key with all its parts: gpg's minimal form would leave out revoked subkeys. Armoured by default. */
 export async function exportPublicKey(
   home: string,
   fingerprint: string,
@@ -93,8 +93,6 @@ export async function exportPublicKey(
       home,
       ...QUIET,
       ...(options.armor === false ? [] : ['--armor']),
-      '--export-options',
-      'export-minimal',
       '--export',
       requireFingerprint(fingerprint),
     ],

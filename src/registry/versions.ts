@@ -37,7 +37,11 @@ export async function reserveVersion(
         freed_because: null,
       })
       .onConflict((conflict) =>
-        conflict.columns(['archive_id', 'source', 'version']).where('state', '<>', 'freed').doNothing(),
+        // Written out: PostgreSQL recognises the partial index only by a constant.
+        conflict
+          .columns(['archive_id', 'source', 'version'])
+          .where(sql<boolean>`state <> 'freed'`)
+          .doNothing(),
       )
       .returning('id')
       .executeTakeFirst();

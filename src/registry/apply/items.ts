@@ -1,0 +1,154 @@
+/**
+ * The things that a plan speaks of, each as a name and a list of labelled texts. What is wanted and what exists are brought
+ * into this one form, so that comparing them, showing the difference and writing it into the audit are the same for all.
+ */
+import { createHash } from 'node:crypto';
+import type { GrantFacts } from '../../permissions/index.ts';
+import { formatDuration } from './durations.ts';
+import type { DeclaredArchive, DeclaredGitRepository, DeclaredGroup, DeclaredPerson } from './declarations.ts';
+
+/** Label and text, in the order in which a person reads them. An empty text is not shown. */
+export type Fields = readonly (readonly [label: string, text: string])[];
+
+export interface FieldChange {
+  readonly label: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+export interface WantedExternal {
+  readonly name: string;
+  readonly uri: string;
+  readonly suite: string;
+  readonly components: readonly string[];
+  /** Dearmored. */
+  readonly keyring: Buffer;
+}
+
+/** A suite with every reference written out: parents as `external:NAME` or `ARCHIVE/SUITE`, suites as `ARCHIVE/SUITE`. */
+export interface WantedSuite {
+  readonly archive: string;
+  readonly name: string;
+  readonly codename: string;
+  readonly aliases: readonly string[];
+  readonly description: string;
+  readonly accepts: readonly string[];
+  readonly components: readonly string[];
+  readonly architectures: readonly string[];
+  readonly architectureForAll: string;
+  readonly notAutomatic: boolean;
+  readonly butAutomaticUpgrades: boolean;
+  readonly debugSuite: string | null;
+  readonly newPolicy: 'hold' | 'accept';
+  readonly buildInNew: boolean;
+  readonly validForSeconds: number;
+  readonly retentionSeconds: number;
+  readonly audience: string;
+  readonly parents: readonly string[];
+  readonly newerThan: readonly string[];
+}
+
+export function fieldsOfExternal(external: WantedExternal): Fields {
+  return [
+    ['uri', external.uri],
+    ['suite', external.suite],
+    ['components', external.components.join(' ')],
+    [
+      'keyring',
+      `${external.keyring.length} bytes, SHA-256 ${createHash('sha256').update(external.keyring).digest('hex')}`,
+    ],
+  ];
+}
+
+export function fieldsOfArchive(archive: DeclaredArchive): Fields {
+  return [
+    ['pool', archive.pool],
+    ['audience', archive.audience],
+    ['origin', quoted(archive.origin)],
+    ['label', quoted(archive.label)],
+    ['description', quoted(archive.description)],
+    ['source formats', [...archive.acceptedFormats].sort().join(', ')],
+  ];
+}
+
+export function fieldsOfSuite(suite: WantedSuite): Fields {
+  return [
+    ['codename', suite.codename],
+    ['aliases', suite.aliases.join(' ')],
+    ['description', quoted(suite.description)],
+    ['accepts', [...suite.accepts].sort().join(' ') || 'nothing by itself'],
+    ['components', suite.components.join(' ')],
+    ['architectures', suite.architectures.join(' ')],
+    ['architecture for all', suite.architectureForAll],
+    ['parents', suite.parents.join(' ')],
+    ['newer than', [...suite.newerThan].sort().join(' ')],
+    ['not automatic', yes(suite.notAutomatic)],
+    ['but automatic upgrades', yes(suite.butAutomaticUpgrades)],
+    ['debug suite', suite.debugSuite ?? ''],
+    ['NEW', suite.newPolicy],
+    ['build in NEW', yes(suite.buildInNew)],
+    ['valid for', formatDuration(suite.validForSeconds)],
+    ['retention', formatDuration(suite.retentionSeconds)],
+    ['audience', suite.audience],
+  ];
+}
+
+export function fieldsOfGitRepository(git: DeclaredGitRepository): Fields {
+  const prefixes = [...git.prefixes].sort(([one], [other]) => (one < other ? -1 : 1));
+  return [
+    ['url', git.url],
+    ['prefixes', prefixes.map(([distro, archive]) => `${distro}/ to ${archive}`).join(', ')],
+    ['may read from this machine', yes(git.allowFile)],
+    ['plain tags', yes(git.plainTags)],
+    ['plain source', git.plainSource ?? ''],
+    ['plain quilt mode', git.plainQuilt ?? ''],
+    ['largest pack', `${git.maxPackBytes} bytes`],
+    ['fetch deadline', formatDuration(git.fetchDeadlineSeconds)],
+    ['polled every', formatDuration(git.pollEverySeconds)],
+    ['enabled', git.enabled ? 'yes' : 'no'],
+  ];
+}
+
+export function fieldsOfPerson(person: Pick<DeclaredPerson, 'name' | 'email' | 'active'>): Fields {
+  return [
+    ['name', quoted(person.name)],
+    ['email', person.email],
+    ['active', person.active ? 'yes' : 'no'],
+  ];
+}
+
+/** What of `wanted` differs from what there is. Both come from the same function above. */
+export function compareFields(before: Fields, wanted: Fields): FieldChange[] {
+  const had = new Map(before);
+  return wanted.flatMap(([label, after]) => {
+    const old = had.get(label) ?? '';
+    return old === after ? [] : [{ label, before: old, after }];
+  });
+}
+
+/** All that is not empty, as one line. */
+export function describeFields(fields: Fields): string {
+  return fields.flatMap(([label, text]) => (text === '' ? [] : [`${label} ${text}`])).join('; ');
+}
+
+export function describeChanges(changes: readonly FieldChange[]): string {
+  return changes.map(({ label, before, after }) => `${label}: ${before || 'none'} → ${after || 'none'}`).join('; ');
+}
+
+/** What makes two grants the same one, its end aside. */
+export function grantKey(grant: Pick<GrantFacts, 'to' | 'action' | 'archive' | 'suites' | 'packages'>): string {
+  return [grant.to, grant.action, grant.archive, grant.suites, grant.packages].join(' ');
+}
+
+/** Members in one order, each once. */
+export function membersOf(group: DeclaredGroup): readonly string[] {
+  return [...new Set(group.members)].sort();
+}
+
+function quoted(text: string): string {
+  return text === '' ? '' : JSON.stringify(text);
+}
+
+function yes(flag: boolean): string {
+  return flag ? 'yes' : '';
+}

@@ -1,0 +1,191 @@
+/** What exists now of all that a distribution file can declare, in the same words. */
+import { sql } from 'kysely';
+import {
+  administrators,
+  listGrants,
+  listGroups,
+  listKeys,
+  listPeople,
+  type GrantFacts,
+  type KeyRow,
+  type Person,
+} from '../../permissions/index.ts';
+import { databaseNow, type Db } from '../../platform/database.ts';
+import { listArchives, listSuites } from '../archives.ts';
+import { distrosOf, listGitRepositories } from '../git-repositories.ts';
+import type { DeclaredArchive, DeclaredGitRepository } from './declarations.ts';
+import type { WantedExternal, WantedSuite } from './items.ts';
+
+export interface ExistingArchive extends DeclaredArchive {
+  readonly id: number;
+  /** Something asked to enter it. */
+  readonly inUse: boolean;
+}
+
+export interface ExistingSuite extends WantedSuite {
+  readonly id: number;
+  readonly published: boolean;
+  /** What packages that are in it now stand in. */
+  readonly usedComponents: readonly string[];
+  readonly usedArchitectures: readonly string[];
+}
+
+export interface State {
+  readonly now: Date;
+  readonly pools: ReadonlySet<string>;
+  readonly externals: ReadonlyMap<string, WantedExternal & { readonly id: number }>;
+  readonly archives: ReadonlyMap<string, ExistingArchive>;
+  /** By `ARCHIVE/SUITE`. */
+  readonly suites: ReadonlyMap<string, ExistingSuite>;
+  readonly gitRepositories: ReadonlyMap<string, DeclaredGitRepository & { readonly id: number }>;
+  readonly people: ReadonlyMap<string, Person>;
+  /** Of everybody, by fingerprint. */
+  readonly keys: ReadonlyMap<string, KeyRow & { readonly handle: string }>;
+  readonly groups: ReadonlyMap<string, { readonly id: number; readonly members: readonly string[] }>;
+  readonly grants: readonly GrantFacts[];
+  /** Handles of those who administer everything now. */
+  readonly administrators: readonly string[];
+}
+
+export async function loadState(db: Db): Promise<State> {
+  const now = await databaseNow(db);
+  const pools = await db.selectFrom('worker_pools').select('name').execute();
+  const externals = await db.selectFrom('external_suites').selectAll().execute();
+  const people = await listPeople(db);
+  const keys = new Map<string, KeyRow & { readonly handle: string }>();
+  for (const person of people) {
+    for (const key of await listKeys(db, person.id)) keys.set(key.fingerprint, { ...key, handle: person.handle });
+  }
+  const groups = await listGroups(db);
+  return {
+    now,
+    pools: new Set(pools.map(({ name }) => name)),
+    externals: new Map(
+      externals.map(({ id, name, uri, suite, components, keyring }) => [
+        name,
+        { id, name, uri, suite, components, keyring },
+      ]),
+    ),
+    archives: await loadArchives(db),
+    suites: await loadSuites(db),
+    gitRepositories: await loadGitRepositories(db),
+    people: new Map(people.map((person) => [person.handle, person])),
+    keys,
+    groups: new Map(groups.map(({ id, name, members }) => [name, { id, members }])),
+    grants: await listGrants(db),
+    administrators: (await administrators(db, now)).map(({ handle }) => handle),
+  };
+}
+
+async function loadArchives(db: Db): Promise<Map<string, ExistingArchive>> {
+  const used = await db.selectFrom('submissions').select('archive_id').distinct().execute();
+  const inUse = new Set(used.map((row) => row.archive_id));
+  const archives = await listArchives(db);
+  return new Map(
+    archives.map((archive) => [
+      archive.name,
+      {
+        id: archive.id,
+        name: archive.name,
+        audience: archive.audience,
+        origin: archive.origin,
+        label: archive.label,
+        description: archive.description,
+        pool: archive.workerPool,
+        acceptedFormats: archive.acceptedFormats,
+        inUse: inUse.has(archive.id),
+      },
+    ]),
+  );
+}
+
+async function loadSuites(db: Db): Promise<Map<string, ExistingSuite>> {
+  const suites = await listSuites(db);
+  const names = new Map(suites.map((suite) => [suite.id, suite]));
+  const nameOf = (id: number | null): string => {
+    const suite = id === null ? undefined : names.get(id);
+    return suite === undefined ? '' : `${suite.archive}/${suite.name}`;
+  };
+  const parents = await db
+    .selectFrom('suite_parents')
+    .leftJoin('external_suites', 'external_suites.id', 'suite_parents.external_suite_id')
+    .select(['suite_id', 'parent_suite_id', 'external_suites.name as external'])
+    .orderBy('suite_id')
+    .orderBy('position')
+    .execute();
+  const order = await db.selectFrom('suite_order').selectAll().execute();
+  const { rows: used } = await sql<{
+    suite_id: number;
+    components: string[];
+    architectures: string[];
+    published: boolean;
+  }>`
+    SELECT suites.id AS suite_id,
+      EXISTS (SELECT FROM publications WHERE publications.suite_id = suites.id) AS published,
+      ARRAY(SELECT DISTINCT component FROM suite_sources
+        JOIN source_packages ON source_packages.id = suite_sources.source_package_id
+        WHERE suite_sources.suite_id = suites.id AND removed_serial IS NULL
+        UNION SELECT DISTINCT component FROM suite_binaries
+        JOIN binary_packages ON binary_packages.id = suite_binaries.binary_package_id
+        WHERE suite_binaries.suite_id = suites.id AND removed_serial IS NULL
+        ORDER BY component) AS components,
+      ARRAY(SELECT DISTINCT architecture FROM suite_binaries
+        WHERE suite_binaries.suite_id = suites.id AND removed_serial IS NULL
+        ORDER BY architecture) AS architectures
+    FROM suites`.execute(db);
+  const uses = new Map(used.map((row) => [row.suite_id, row]));
+  return new Map(
+    suites.map((suite) => [
+      `${suite.archive}/${suite.name}`,
+      {
+        id: suite.id,
+        archive: suite.archive,
+        name: suite.name,
+        codename: suite.codename,
+        aliases: suite.aliases,
+        description: suite.description,
+        accepts: suite.accepts,
+        components: suite.components,
+        architectures: suite.architectures,
+        architectureForAll: suite.architectureForAll,
+        notAutomatic: suite.notAutomatic,
+        butAutomaticUpgrades: suite.butAutomaticUpgrades,
+        debugSuite: suite.debugSuiteId === null ? null : nameOf(suite.debugSuiteId),
+        newPolicy: suite.newPolicy,
+        buildInNew: suite.buildInNew,
+        validForSeconds: suite.validForSeconds,
+        retentionSeconds: suite.retentionSeconds,
+        audience: suite.audience,
+        parents: parents
+          .filter((row) => row.suite_id === suite.id)
+          .map((row) => (row.external === null ? nameOf(row.parent_suite_id) : `external:${row.external}`)),
+        newerThan: order.filter((row) => row.newer_suite_id === suite.id).map((row) => nameOf(row.older_suite_id)),
+        published: uses.get(suite.id)?.published ?? false,
+        usedComponents: uses.get(suite.id)?.components ?? [],
+        usedArchitectures: uses.get(suite.id)?.architectures ?? [],
+      },
+    ]),
+  );
+}
+
+async function loadGitRepositories(db: Db): Promise<Map<string, DeclaredGitRepository & { readonly id: number }>> {
+  const found = new Map<string, DeclaredGitRepository & { readonly id: number }>();
+  for (const git of await listGitRepositories(db)) {
+    const distros = await distrosOf(db, git.id);
+    found.set(git.name, {
+      id: git.id,
+      name: git.name,
+      url: git.url,
+      prefixes: new Map(distros.map(({ distro, archive }) => [distro, archive])),
+      allowFile: git.allowFile,
+      plainTags: git.plainTags,
+      plainSource: git.plainSource,
+      plainQuilt: git.plainQuilt,
+      maxPackBytes: git.maxPackBytes,
+      fetchDeadlineSeconds: git.fetchDeadlineSeconds,
+      pollEverySeconds: git.pollEverySeconds,
+      enabled: git.enabled,
+    });
+  }
+  return found;
+}

@@ -28,6 +28,7 @@ export {
   type Delivered,
   type Heartbeat,
 } from './attempts.ts';
+export { payloadOfAttempt } from './payload.ts';
 export { putFile, type AnnouncedFile, type PutFileDeps, type PutFileResult } from './files.ts';
 export {
   MAX_LOG_BYTES,

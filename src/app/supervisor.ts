@@ -5,7 +5,7 @@
  * A role never outlives the supervisor: the kernel ends it when the supervisor dies, however that happens. There is one
  * supervisor per state folder; it listens on a socket there, by which `landfall stop` and a second start find it.
  */
-import { mkdir, unlink } from 'node:fs/promises';
+import { mkdir, readFile, unlink } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { LandfallError, describeError, isErrnoException } from '../platform/errors.ts';
@@ -38,6 +38,8 @@ export interface Supervisor {
 }
 
 const READY_DEADLINE_MS = 60_000;
+/** A role that ended this often before it was ready will not be. */
+const MOST_FAILED_STARTS = 2;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
 /** A role that ran this long before it ended gets the first pause again. */
@@ -102,11 +104,12 @@ class Keeper {
         await this.#role.ready();
         return;
       } catch (error) {
-        if (Date.now() > deadline) {
+        const failing = this.#service === undefined && this.#starts > MOST_FAILED_STARTS;
+        if (failing || Date.now() > deadline) {
           throw new LandfallError({
             code: 'role.not-ready',
             doing: `start ${this.#role.name}`,
-            reason: describeError(error),
+            reason: failing ? await lastLine(this.#role.logFile) : describeError(error),
             remedy: `its log says more: ${this.#role.logFile}`,
             cause: error,
           });
@@ -182,6 +185,11 @@ export async function untilStopped(socket: string, deadlineMs: number): Promise<
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return false;
+}
+
+async function lastLine(file: string): Promise<string> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return text.trimEnd().split('\n').at(-1)?.slice(0, 1000) ?? 'it ended without a word';
 }
 
 function isRoleState(value: unknown): value is RoleState {

@@ -1,0 +1,87 @@
+/** `landfall serve`: the database, the signer and the server of this machine, and a worker when asked for. */
+import { arch, userInfo } from 'node:os';
+import { Command } from 'commander';
+import { run } from '../../cli/command.ts';
+import type { CliContext } from '../../cli/context.ts';
+import { document } from '../../cli/manual.ts';
+import { createLogger } from '../../platform/log.ts';
+import { startMachine } from '../machine.ts';
+import { runServer } from '../roles/server.ts';
+import { loadSettings } from '../settings.ts';
+
+interface Options {
+  readonly alone?: boolean;
+  readonly withWorker?: string;
+}
+
+export function serveCommand(context: CliContext): Command {
+  const command = new Command('serve')
+    .description('run the server with its database and its signer')
+    .option('--with-worker <pool>', 'also run a worker of this machine, in this worker pool')
+    .option('--alone', 'run the server only: database and signer are looked after by somebody else')
+    .action(async (options: Options) => {
+      await run(context, {}, async () => {
+        const settings = await loadSettings();
+        const log = createLogger({ role: 'serve', level: settings.config.log.level });
+        if (options.alone === true) {
+          await runServer(settings, log, context.signal);
+          return;
+        }
+        const machine = await startMachine({
+          settings,
+          log,
+          administrator: firstAdministrator(),
+          onStep: (what, milliseconds) => log.info({ milliseconds: Math.round(milliseconds) }, `${what} is ready`),
+        });
+        try {
+          if (options.withWorker !== undefined) {
+            const architecture = debianArchitecture();
+            await machine.addWorker({ name: `${architecture}-1`, pool: options.withWorker, architecture });
+          }
+          log.info(`Landfall is at ${machine.url}`);
+          await Promise.race([machine.supervisor.stopped, aborted(context.signal)]);
+        } finally {
+          await machine.stop();
+        }
+      });
+    });
+  return document(command, {
+    text: [
+      'Starts the private PostgreSQL cluster, the signer and the server of this machine as one tree of processes, in the foreground. A role that ends by itself is started again. What landfall.toml leaves to others (a database server, a signer elsewhere) is not started.',
+      'The server listens on loopback unless landfall.toml says otherwise.',
+    ],
+    examples: [
+      {
+        command: 'landfall serve --with-worker trusted',
+        says: 'Everything on one machine, with a worker in the pool `trusted`.',
+      },
+      { command: 'landfall serve --alone', says: 'The server only, under another supervisor.' },
+    ],
+  });
+}
+
+/** Who may do everything on a machine that nobody has set up otherwise. */
+export function firstAdministrator(): { handle: string; name: string; email: string } {
+  return { handle: 'admin', name: 'Administrator', email: `${userInfo().username}@localhost` };
+}
+
+/** @see dpkg-architecture(1) */
+export function debianArchitecture(): string {
+  const names: Readonly<Record<string, string>> = {
+    x64: 'amd64',
+    arm64: 'arm64',
+    arm: 'armhf',
+    ia32: 'i386',
+    riscv64: 'riscv64',
+    ppc64: 'ppc64el',
+    s390x: 's390x',
+  };
+  const name = names[arch()];
+  if (name === undefined) throw new Error(`no Debian architecture is known for ${arch()}`);
+  return name;
+}
+
+export async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

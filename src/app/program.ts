@@ -1,0 +1,47 @@
+/** Puts the program together: what the command line can ask of a server, and the roles that this machine can play. */
+import { userInfo } from 'node:os';
+import { createProgram } from '../cli/index.ts';
+import type { CliContext } from '../cli/context.ts';
+import { reportFailure } from '../cli/failures.ts';
+import { EXIT, type ExitCode } from '../cli/exit-codes.ts';
+import { demoCommand } from './commands/demo.ts';
+import { initCommand } from './commands/init.ts';
+import { serveCommand } from './commands/serve.ts';
+import { signerCommand } from './commands/signer.ts';
+import { stopCommand } from './commands/stop.ts';
+import { addWorkerRole } from './commands/worker.ts';
+import { VERSION } from './settings.ts';
+
+/** Runs one command line (as `process.argv` has it) and gives the exit code. */
+export async function main(argv: readonly string[]): Promise<ExitCode> {
+  const interrupted = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort(new Error(signal)));
+  let exitCode: ExitCode = EXIT.done;
+  const { uid, username } = userInfo();
+  const context: CliContext = {
+    environment: process.env,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    stdin: process.stdin,
+    directory: process.cwd(),
+    caller: { uid, user: username },
+    version: VERSION,
+    now: () => new Date(),
+    signal: interrupted.signal,
+    setExitCode: (code) => {
+      if (code > exitCode) exitCode = code;
+    },
+  };
+  const program = createProgram(context);
+  for (const command of [demoCommand, initCommand, serveCommand, signerCommand, stopCommand]) {
+    program.addCommand(command(context));
+  }
+  const worker = program.commands.find((command) => command.name() === 'worker');
+  if (worker !== undefined) addWorkerRole(worker, context);
+  try {
+    await program.parseAsync([...argv]);
+  } catch (error) {
+    return reportFailure(context, error);
+  }
+  return exitCode;
+}

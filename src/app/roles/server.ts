@@ -1,0 +1,97 @@
+/**
+ * The server: the HTTP API and pages, and the background tasks. Holds the database and no private key. Any number of them may
+ * run on the same database.
+ */
+import { join } from 'node:path';
+import { ARCHIVE_CRON, archiveTasks } from '../../archive/index.ts';
+import { buildTasks } from '../../builds/index.ts';
+import { createApp } from '../../http/app.ts';
+import { startHttp } from '../../http/server.ts';
+import {
+  createSignals,
+  LIGHTHOUSE_CHANNELS,
+  LIGHTHOUSE_CRON,
+  lighthouseTasks,
+  openLeaseDesk,
+  watchLeases,
+} from '../../lighthouse/index.ts';
+import { createFolderBlobStore } from '../../platform/blobs.ts';
+import { systemClock } from '../../platform/clock.ts';
+import { createDatabase, isConnectionError, withTransaction } from '../../platform/database.ts';
+import type { Logger } from '../../platform/log.ts';
+import { listen } from '../../platform/notifications.ts';
+import { startTasks } from '../../platform/tasks.ts';
+import { createSignerClient } from '../../signer/client.ts';
+import { sourceTasks } from '../../sources/index.ts';
+import { TAG_CRON, tagTasks } from '../../tags/index.ts';
+import { VERSION, type Settings } from '../settings.ts';
+
+const CHANNELS = ['events', ...LIGHTHOUSE_CHANNELS];
+const STREAMS = 2_000;
+
+/** Runs until `signal` is aborted. @throws when the background tasks end by themselves: the supervisor starts it again. */
+export async function runServer(settings: Settings, log: Logger, signal: AbortSignal): Promise<void> {
+  const { config, paths, publicUrl } = settings;
+  const db = createDatabase(settings.database, {
+    poolSize: config.database.pool_size,
+    applicationName: 'landfall serve',
+    onError: (error) => log.warn({ error }, 'a database connection was lost'),
+  });
+  const blobs = await createFolderBlobStore(paths.blobs);
+  const signer = createSignerClient({ socket: settings.signerSocket });
+  const signals = createSignals();
+  const listener = await listen(settings.database, {
+    channels: CHANNELS,
+    onNotification: (channel, payload) => signals.notify(channel, payload),
+    onError: (error) => log.warn({ error }, 'the connection for notifications was lost'),
+  });
+  const leaseDesk = openLeaseDesk({ db, signals, log });
+  const lighthouse = { db, log, partsFolder: join(paths.temporary, 'parts') };
+  const stopWatching = watchLeases(lighthouse);
+  const deps = { db, blobs, clock: systemClock, log, paths, publicUrl, signer, signals };
+  const tasks = await startTasks({
+    connection: settings.database,
+    concurrency: config.tasks.concurrency,
+    logger: log,
+    cron: [...LIGHTHOUSE_CRON, ...TAG_CRON, ...ARCHIVE_CRON],
+    handlers: {
+      ...tagTasks(deps),
+      ...sourceTasks(deps),
+      ...buildTasks(deps),
+      ...archiveTasks(deps),
+      ...lighthouseTasks(lighthouse),
+    },
+    onGivenUp: (task, payload, error) => log.error({ task, payload, error }, 'a task was given up: somebody must look'),
+  });
+  const shutdown = new AbortController();
+  const http = await startHttp({
+    listen: config.server.listen,
+    app: createApp({
+      ...deps,
+      inTransaction: async (use) => await withTransaction(db, use),
+      isDatabaseAway: isConnectionError,
+      leaseDesk,
+      limits: { uploadFile: config.limits.upload_file, streams: STREAMS },
+      version: VERSION,
+      shutdown: shutdown.signal,
+    }),
+  });
+  log.info({ url: http.url, publicUrl }, 'the server listens');
+  try {
+    await Promise.race([
+      tasks.finished,
+      new Promise<void>((resolve) => {
+        if (signal.aborted) resolve();
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      }),
+    ]);
+  } finally {
+    shutdown.abort();
+    leaseDesk.close();
+    stopWatching();
+    await http.stop();
+    await tasks.stop();
+    await listener.stop();
+    await db.destroy();
+  }
+}

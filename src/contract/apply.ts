@@ -8,13 +8,22 @@ import { json, jsonBody, refusals } from './responses.ts';
 
 const tags = ['administration'];
 
-/** The TOML files, and the bytes of every file that they name (keys, keyrings), by the name as it stands there. */
+/**
+ * The TOML files, each with the bytes of the files that it names (keys, keyrings), by the name as it stands there. What is
+ * missing comes back as a problem that `needs` it.
+ */
 export const distributionSchema = z.strictObject({
   files: z
-    .array(z.strictObject({ name: z.string().max(1000), text: z.string().max(4 * 1024 * 1024) }))
+    .array(
+      z.strictObject({
+        /** As it is shown in messages. */
+        name: z.string().min(1).max(1000),
+        text: z.string().max(1024 * 1024),
+        attachments: z.array(z.strictObject({ name: z.string().min(1).max(1000), bytes: z.base64() })).max(1000),
+      }),
+    )
     .min(1)
     .max(200),
-  attachments: z.array(z.strictObject({ name: z.string().max(1000), bytes: z.base64() })).max(2000),
 });
 export type Distribution = z.infer<typeof distributionSchema>;
 
@@ -31,9 +40,16 @@ export const planSchema = z
         z.object({
           file: z.string(),
           line: z.int().positive().nullable(),
-          field: z.string().nullable(),
-          reason: z.string(),
-          remedy: z.string().nullable(),
+          column: z.int().positive().nullable(),
+          /** `archive.main.suite.landing.parents`; empty for the file as a whole. */
+          path: z.string(),
+          /** What was found, as it reads after the path. */
+          problem: z.string(),
+          /** What would be right there. */
+          expected: z.string(),
+          remedy: z.string(),
+          /** The file that must be sent along, as the distribution file names it. */
+          needs: z.string().nullable(),
         }),
       ),
     }),

@@ -2,7 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { access } from './access.ts';
 import { json, jsonBody, refusals } from './responses.ts';
-import { facts, file, id, idInPath, limit, time } from './values.ts';
+import { check, facts, file, id, idInPath, limit, time } from './values.ts';
 
 export const JOB_STATES = [
   'blocked',
@@ -56,6 +56,7 @@ export const attemptSchema = z
     phase: z.string(),
     startedAt: time,
     endedAt: time.nullable(),
+    durationMs: z.number().nonnegative().nullable(),
     code: z.string().nullable(),
     reason: z.string().nullable(),
     facts,
@@ -64,6 +65,7 @@ export const attemptSchema = z
         name: z.string(),
         startedAt: time,
         endedAt: time.nullable(),
+        durationMs: z.number().nonnegative().nullable(),
         logStart: z.int().nonnegative(),
       }),
     ),
@@ -74,6 +76,21 @@ export const attemptSchema = z
   .openapi('Attempt');
 export type Attempt = z.infer<typeof attemptSchema>;
 
+export const uploadSchema = z
+  .object({
+    id,
+    attemptId: id.nullable(),
+    changes: z.string(),
+    state: z.enum(['received', 'held', 'accepted', 'rejected']),
+    receivedAt: time,
+    decidedAt: time.nullable(),
+    code: z.string().nullable(),
+    sentence: z.string().nullable(),
+    remedy: z.string().nullable(),
+    checks: z.array(check),
+  })
+  .openapi('Upload');
+
 export const buildSchema = buildSummarySchema
   .extend({
     withAll: z.boolean(),
@@ -82,6 +99,15 @@ export const buildSchema = buildSummarySchema
     failureReason: z.string().nullable(),
     /** The lines of the last log that say why it failed. */
     excerpt: z.array(z.string()),
+    limits: facts,
+    inputs: z.array(file),
+    /** Command lines that make the same build on one's own machine. */
+    reproduce: z.array(z.string()),
+    /** The last build of this source and architecture in the archive that succeeded before this one. */
+    lastGood: z.object({ buildId: id, version: z.string(), url: z.string() }).nullable(),
+    /** What the archive said of each delivery. */
+    uploads: z.array(uploadSchema),
+    /** The newest first. */
     attempts: z.array(attemptSchema),
   })
   .openapi('Build');
@@ -133,6 +159,7 @@ export const jobSchema = z
     changedAt: time,
     /** Why it waits; null when it does not. */
     waitsBecause: z.string().nullable(),
+    mustAct: z.string().nullable(),
   })
   .openapi('Job');
 export type Job = z.infer<typeof jobSchema>;

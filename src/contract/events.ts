@@ -31,14 +31,15 @@ export const eventsRoute = createRoute({
   ...access('anyone'),
   request: {
     query: z.object({
-      after: eventCursor.exactOptional(),
+      /** `now`: only what happens from here on. A page begins with the oldest event without it, a stream with `now`. */
+      after: z.union([eventCursor, z.literal('now')]).exactOptional(),
       submission: idInPath.exactOptional(),
       limit: limit.exactOptional(),
     }),
   },
   responses: {
     200: json(z.object({ events: z.array(eventSchema), cursor: z.string().nullable() }), 'A page, or a stream'),
-    204: { description: 'The stream ended' },
+    503: { description: 'Too many streams are open' },
     ...refusals,
   },
 });

@@ -82,6 +82,8 @@ export const limitsSchema = z
     seconds: z.int().positive().exactOptional(),
     silentSeconds: z.int().positive().exactOptional(),
     logBytes: z.int().positive().exactOptional(),
+    /** All files that an attempt may upload, together. */
+    outputBytes: z.int().positive().exactOptional(),
   })
   .openapi('Limits');
 export type Limits = z.infer<typeof limitsSchema>;

@@ -12,7 +12,7 @@ export const STEP_STATES = ['done', 'running', 'waiting', 'failed', 'skipped'] a
 
 export const stepSchema = z
   .object({
-    /** Stable: `tag.seen`, `tag.decided`, `source.built`, `source.accepted`, `binary.built`, `binary.accepted`, `published` … */
+    /** Stable: `tag.seen`, `tag.decided`, `source.built`, `source.accepted`, `binary.built`, `binary.published` … */
     name: z.string(),
     /** For people: "source built", "amd64 built". */
     title: z.string(),
@@ -51,6 +51,8 @@ export const submissionTraceSchema = z
     person: person.nullable(),
     createdAt: time,
     state: z.enum(SUBMISSION_STATES),
+    /** Nothing more happens by itself: `state` is the outcome. */
+    settled: z.boolean(),
     /** How it stands, in one sentence. */
     sentence: z.string(),
     remedy: z.string().nullable(),

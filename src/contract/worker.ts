@@ -88,7 +88,15 @@ export const leaseRoute = createRoute({
   tags,
   ...access('worker'),
   request: {
-    body: jsonBody(z.strictObject({ waitSeconds: z.number().min(0).max(60), facts: facts.exactOptional() })),
+    body: jsonBody(
+      z.strictObject({
+        waitSeconds: z.number().min(0).max(60),
+        /** What the worker says of its machine: load, memory, disk. */
+        facts: facts.exactOptional(),
+        /** The attempts that it still works on; others of its own go back to the queue at once, as after a restart. */
+        holding: z.array(id).max(256).exactOptional(),
+      }),
+    ),
   },
   responses: { 200: json(leaseSchema, 'A job'), 204: { description: 'Nothing to do' }, ...refusals },
 });

@@ -86,5 +86,26 @@ export const revokeWorkerRoute = createRoute({
     params: z.object({ name }),
     body: jsonBody(z.strictObject({ reason: z.string().min(1).max(1000) })),
   },
-  responses: { 200: json(z.object({ name: z.string(), revokedAt: time }), 'It is revoked'), ...refusals },
+  responses: {
+    200: json(
+      z.object({
+        name: z.string(),
+        revokedAt: time,
+        /** Jobs that were taken from it. */
+        returnedJobs: z.array(id),
+        /** What it ever delivered, the newest first. */
+        outputs: z.array(
+          z.object({
+            attemptId: id,
+            jobId: id,
+            submissionId: id,
+            state: z.string(),
+            files: z.array(z.object({ name: z.string(), sha256: z.string() })),
+          }),
+        ),
+      }),
+      'It is revoked',
+    ),
+    ...refusals,
+  },
 });

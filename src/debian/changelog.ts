@@ -24,7 +24,7 @@ export interface ChangelogEntry {
   readonly urgency: string;
   /** All `key=value` of the first line, keys in lower case, `urgency` among them. */
   readonly metadata: ReadonlyMap<string, string>;
-  /** The lines between first and last, without empty ones at both ends, blanks as written. */
+  /** The lines between first and last, without empty ones at both ends and without blanks at the ends of lines. */
   readonly changes: string;
   readonly maintainer: { readonly name: string; readonly email: string };
   /** As written. */

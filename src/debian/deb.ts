@@ -72,7 +72,8 @@ export interface DebLimits {
 }
 
 const MAX_CONTROL_BYTES = 64 * 1024 * 1024;
-const MAX_DATA_BYTES = 16 * 1024 * 1024 * 1024;
+/** What is larger is for a caller that streams: {@link locateDeb} and a TarReader. */
+const MAX_DATA_BYTES = 1024 * 1024 * 1024;
 
 const SUFFIXES: ReadonlyMap<string, Compression> = new Map([
   ['', 'none'],

@@ -39,9 +39,10 @@ export interface StanzaOptions {
 /** apt's order of fields in Packages. */
 export const PACKAGES_ORDER: readonly string[] = (
   'Package Package-Type Architecture Subarchitecture Version Kernel-Version Built-Using Static-Built-Using Built-For-Profiles ' +
-  'Auto-Built-Package Multi-Arch Status Priority Essential Protected Important Installer-Menu-Item Section Source Origin Maintainer ' +
-  'Original-Maintainer Bugs Config-Version Conffiles Triggers-Awaited Triggers-Pending Installed-Size Provides Pre-Depends ' +
-  'Depends Recommends Suggests Conflicts Breaks Replaces Enhances Filename Size MD5sum SHA1 SHA256 SHA512 Homepage Description Tag Task'
+  'Auto-Built-Package Multi-Arch Status Priority Build-Essential Protected Important Essential Installer-Menu-Item Section Source ' +
+  'Origin Phased-Update-Percentage Maintainer Original-Maintainer Bugs Config-Version Conffiles Triggers-Awaited Triggers-Pending ' +
+  'Installed-Size Provides Pre-Depends Depends Recommends Suggests Conflicts Breaks Replaces Enhances Filename MSDOS-Filename ' +
+  'Size MD5sum SHA1 SHA256 SHA512 Homepage Description Description-md5 Tag Task'
 ).split(' ');
 
 /** Never taken from a package: the archive's own facts, dpkg's state of an installed package, and what marks the kind of file. */
@@ -60,6 +61,7 @@ const NOT_TAKEN: ReadonlySet<string> = new Set([
   'sha256',
   'sha512',
   'description-md5',
+  'phased-update-percentage',
 ]);
 
 /** One stanza, ended by one newline; the caller puts an empty line between two. */

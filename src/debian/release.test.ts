@@ -183,7 +183,7 @@ describe('formatPackagesStanza', () => {
   it('can leave the long description to Translation-en', () => {
     const stanza = stanzaOf(CONTROL, FILE, {}, { description: 'short' });
     expect(stanza).toContain(
-      `Description: greeting\nX-Extra: x\nDescription-md5: ${descriptionMd5('greeting\n more')}\n`,
+      `Description: greeting\nDescription-md5: ${descriptionMd5('greeting\n more')}\nX-Extra: x\n`,
     );
     const control = parseDebControl(CONTROL);
     expect('kind' in control ? control : formatTranslationStanza(control)).toBe(

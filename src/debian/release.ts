@@ -55,7 +55,8 @@ export function releaseFault(release: Release): string | undefined {
   if (!isSuiteName(release.codename)) return `${quote(release.codename)} is not a codename`;
   const architecture = release.architectures.find((name) => !isArchitectureName(name));
   if (architecture !== undefined) return `${quote(architecture)} is not an architecture`;
-  const component = release.components.find((name) => !isComponentName(name));
+  // Debian's security archive has `updates/main`.
+  const component = release.components.find((name) => !name.split('/').every(isComponentName));
   if (component !== undefined) return `${quote(component)} is not a component`;
   if (!isWholeSecond(release.date)) return 'Date is not a whole second';
   if (release.validUntil !== undefined && !isWholeSecond(release.validUntil))

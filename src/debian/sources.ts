@@ -12,8 +12,8 @@ import { inOrder, type Override } from './packages.ts';
 
 /** apt's order of fields in Sources. */
 export const SOURCES_ORDER: readonly string[] = (
-  'Package Source Format Binary Architecture Version Priority Section Origin Maintainer Original-Maintainer Uploaders Bugs ' +
-  'Standards-Version Build-Depends Build-Depends-Arch Build-Depends-Indep Build-Conflicts Build-Conflicts-Arch ' +
+  'Package Source Format Binary Architecture Version Priority Section Origin Maintainer Original-Maintainer Uploaders ' +
+  'Dm-Upload-Allowed Standards-Version Build-Depends Build-Depends-Arch Build-Depends-Indep Build-Conflicts Build-Conflicts-Arch ' +
   'Build-Conflicts-Indep Testsuite Testsuite-Triggers Homepage Description Vcs-Browser Vcs-Browse Vcs-Arch Vcs-Bzr Vcs-Cvs ' +
   'Vcs-Darcs Vcs-Git Vcs-Hg Vcs-Mtn Vcs-Svn Directory Package-List Files Checksums-Md5 Checksums-Sha1 Checksums-Sha256 Checksums-Sha512'
 ).split(' ');

@@ -64,39 +64,38 @@ export async function readSourcesIndex(): Promise<string> {
 
 /** Files of some real binary packages. */
 export async function binaryPackages(): Promise<readonly string[]> {
-  const folder = await cached('binaries', async (empty) => {
-    await requireLists();
-    await Promise.all(
-      BINARIES.map((name) =>
-        exec(['apt-get', 'download', '--quiet', ...sandbox, name], {
-          cwd: empty,
-          deadlineMs: DEADLINE_MS,
-          okCodes: 'any',
-        }),
-      ),
-    );
+  const [main] = await requireLists();
+  const folder = await cached(`binaries-${main.suite}`, async (empty) => {
+    // A mirror may lack one; that there are enough is seen below.
+    await exec(['apt-get', 'download', '--quiet', ...sandbox, ...BINARIES], {
+      cwd: empty,
+      deadlineMs: DEADLINE_MS,
+      okCodes: 'any',
+    });
   });
-  return await filesIn(folder, '.deb');
+  return enough(folder, '.deb', await readdir(folder));
 }
 
 /** .dsc files of some real source packages, with all their files beside them. */
 export async function sourcePackages(): Promise<readonly string[]> {
+  const [main] = await requireLists();
   const options = await sourceOptions();
-  const folder = await cached('sources', async (empty) => {
-    for (const name of SOURCES) {
-      // Alone in a folder until it is known to be whole: a mirror may lack a file.
-      const own = join(empty, `.${name}`);
-      await mkdir(own);
-      const { code } = await exec(['apt-get', 'source', '--download-only', '--quiet', ...sandbox, ...options, name], {
-        cwd: own,
-        deadlineMs: DEADLINE_MS,
-        okCodes: 'any',
-      });
-      if (code === 0) for (const file of await readdir(own)) await rename(join(own, file), join(empty, file));
-      await rm(own, { recursive: true });
-    }
+  const folder = await cached(`sources-${main.suite}`, async (empty) => {
+    await exec(['apt-get', 'source', '--download-only', '--quiet', ...sandbox, ...options, ...SOURCES], {
+      cwd: empty,
+      deadlineMs: DEADLINE_MS,
+      okCodes: 'any',
+    });
   });
-  return await filesIn(folder, '.dsc');
+  const present = new Set(await readdir(folder));
+  const whole: string[] = [];
+  for (const name of present) {
+    if (!name.endsWith('.dsc')) continue;
+    const text = await readFile(join(folder, name), 'utf8');
+    const files = [...text.matchAll(/^ [0-9a-f]{64} [0-9]+ (\S+)$/gm)].map((match) => match[1] ?? '');
+    if (files.every((file) => present.has(file))) whole.push(name);
+  }
+  return enough(folder, '.dsc', whole);
 }
 
 /** Every n-th item, so that a sample reaches from one end to the other and is the same in each run. */
@@ -108,7 +107,7 @@ export function sample<T>(items: readonly T[], count: number): T[] {
 /** Runs a Perl program over lines and gives one line of answer for each. */
 export async function perl(program: string, lines: readonly string[]): Promise<string[]> {
   if (lines.some((line) => line.includes('\n'))) throw new Error('a question to the oracle has a newline in it');
-  const { stdout } = await exec(['perl', '-CSD', '-e', program], {
+  const { stdout } = await exec(['perl', '-e', program], {
     doing: 'ask dpkg’s Perl library',
     input: lines.map((line) => `${line}\n`).join(''),
     deadlineMs: DEADLINE_MS,
@@ -216,8 +215,8 @@ async function cached(name: string, fill: (folder: string) => Promise<void>): Pr
   return folder;
 }
 
-async function filesIn(folder: string, suffix: string): Promise<string[]> {
-  const files = (await readdir(folder)).filter((name) => name.endsWith(suffix)).sort();
+async function enough(folder: string, suffix: string, names: readonly string[]): Promise<string[]> {
+  const files = names.filter((name) => name.endsWith(suffix)).sort();
   if (files.length < ENOUGH) {
     await rm(folder, { recursive: true, force: true });
     throw new Error(

@@ -3,6 +3,12 @@
  *
  * model.ts says what each is; apply/ changes it from files that people write.
  */
+export { applyPlan, planApply } from './apply/apply.ts';
+export type { ApplyResult, PlanResult } from './apply/apply.ts';
+export type { DistributionFile } from './apply/declarations.ts';
+export type { PlannedChange } from './apply/plan.ts';
+export { describeApplyProblem } from './apply/problems.ts';
+export type { ApplyProblem } from './apply/problems.ts';
 export {
   findArchive,
   findSuite,

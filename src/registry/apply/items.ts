@@ -109,7 +109,7 @@ export function fieldsOfGitRepository(git: DeclaredGitRepository): Fields {
   ];
 }
 
-export function fieldsOfPerson(person: Pick<DeclaredPerson, 'name' | 'email' | 'active'>): Fields {
+export function fieldsOfPerson(person: Omit<DeclaredPerson, 'keys'>): Fields {
   return [
     ['name', quoted(person.name)],
     ['email', person.email],

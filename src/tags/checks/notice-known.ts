@@ -1,0 +1,24 @@
+/** Check 1, `notice.known`: the Git repository is registered and enabled. Its address comes from its row, never from a notice. */
+import type { Candidate } from '../facts.ts';
+import { obstructed, passed, rejected, type CheckResult } from '../model.ts';
+
+/** `archiveId`: where the tag's prefix leads now. */
+export function checkNoticeKnown(candidate: Candidate, archiveId: number | undefined): CheckResult<undefined> {
+  const { repository, archive, ref } = candidate;
+  if (!repository.enabled) {
+    return obstructed(
+      'notice.known',
+      'repository.disabled',
+      `The Git repository ${repository.name} is registered and switched off.`,
+      'An administrator enables it (enabled = true, landfall apply); its tags are then tried again by themselves.',
+    );
+  }
+  if (archiveId !== archive.id) {
+    return rejected(
+      'notice.known',
+      `The prefix ${ref.distro}/ of ${repository.name} led to archive ${archive.name} when the tag was seen, and does not any more.`,
+      'An administrator gives the prefix its archive again (landfall apply); then make another tag.',
+    );
+  }
+  return passed(undefined, `${repository.name}; ${ref.distro}/ asks to enter ${archive.name}`);
+}

@@ -1,0 +1,110 @@
+/**
+ * Check 13, in two steps. `version.unused`: this version was never accepted in this archive, no other submission holds it now,
+ * and no other tag object of this name was accepted. `version.newer`: it is newer than what the suite holds and ever held, and
+ * keeps the order of suites. Both are looked at again inside the transaction that decides.
+ */
+import { highWaterMark, isNewerVersion, suiteOrder, versionHolder } from '../../registry/index.ts';
+import type { Db } from '../../platform/database.ts';
+import type { Candidate, Claim, Suite } from '../facts.ts';
+import { passed, rejected, type CheckResult, type Rejection } from '../model.ts';
+import { acceptedUnderName, versionsInSuite } from '../store.ts';
+import { releaseNextVersion, shortId } from '../words.ts';
+
+export async function checkVersionUnused(db: Db, candidate: Candidate, claim: Claim): Promise<CheckResult<undefined>> {
+  const { archive, ref, repository } = candidate;
+  const other = await acceptedUnderName(db, repository.id, ref.ref, candidate.objectId);
+  if (other !== undefined) {
+    return rejected(
+      'version.unused',
+      `The tag ${ref.name} of ${repository.name} was accepted already, as the tag object ${shortId(other)}; this is another one under the same name.`,
+      `A name that was accepted keeps its meaning. ${releaseNextVersion(ref)}`,
+    );
+  }
+  const holder = await versionHolder(db, { archiveId: archive.id, source: claim.source, version: claim.version });
+  if (holder !== undefined && holder.submissionId !== candidate.submissionId) {
+    return versionTaken(candidate, claim, holder.submissionId, holder.state);
+  }
+  return passed(undefined, `${claim.source} ${claim.version} is free in archive ${archive.name}`);
+}
+
+/** The version belongs to somebody else. */
+export function versionTaken(
+  candidate: Candidate,
+  claim: Claim,
+  by: number,
+  state: 'reserved' | 'accepted',
+): Rejection {
+  const { archive, ref } = candidate;
+  const what = `${claim.source} ${claim.version}`;
+  if (state === 'accepted') {
+    return rejected(
+      'version.unused',
+      `${what} was accepted into archive ${archive.name} before (submission ${by}), and a version never returns.`,
+      `If it shall be in another suite, have it copied there. Otherwise: ${releaseNextVersion(ref)}`,
+    );
+  }
+  return rejected(
+    'version.unused',
+    `${what} is being released to archive ${archive.name} by another submission (${by}).`,
+    `See what becomes of it: landfall where ${claim.source}. If nothing does, its version is free again for another tag. Or: ${releaseNextVersion(ref)}`,
+  );
+}
+
+export async function checkVersionNewer(
+  db: Db,
+  candidate: Candidate,
+  claim: Claim,
+  suite: Suite,
+): Promise<CheckResult<undefined>> {
+  const { archive, ref } = candidate;
+  const { source, version } = claim;
+  const reject = (sentence: string, than: string): CheckResult<undefined> =>
+    rejected(
+      'version.newer',
+      sentence,
+      `Choose a version that dpkg holds to be newer (dpkg --compare-versions ${version} gt ${than}). ${releaseNextVersion(ref)}`,
+    );
+  const name = `${archive.name}/${suite.name}`;
+  const held = await versionsInSuite(db, suite.id, source);
+  const newest = newestOf(held);
+  if (newest !== undefined && !isNewerVersion(version, newest)) {
+    return reject(`${name} holds ${source} ${newest}, and ${version} is not newer.`, newest);
+  }
+  const mark = await highWaterMark(db, suite.id, source);
+  if (mark !== undefined && !isNewerVersion(version, mark)) {
+    return rejected(
+      'version.newer',
+      `${name} has held ${source} ${mark}, and ${version} is not newer: a version in a suite never goes down.`,
+      `${releaseNextVersion(ref)} If ${mark} was a mistake, an administrator lowers the mark.`,
+    );
+  }
+  const order = await suiteOrder(db, suite.id);
+  for (const older of order.older) {
+    const there = newestOf(await versionsInSuite(db, older.id, source));
+    if (there === undefined || !isNewerVersion(there, version)) continue;
+    return reject(
+      `${name} must not be older than ${older.archive}/${older.name}, which holds ${source} ${there}; ${version} is older.`,
+      there,
+    );
+  }
+  for (const newer of order.newer) {
+    const there = newestOf(await versionsInSuite(db, newer.id, source));
+    if (there === undefined || !isNewerVersion(version, there)) continue;
+    return rejected(
+      'version.newer',
+      `${newer.archive}/${newer.name} must not be older than ${name}; it holds ${source} ${there}, and ${version} is newer.`,
+      `Release to ${newer.name} first, or choose a version of at most ${there}.`,
+    );
+  }
+  return passed(
+    undefined,
+    newest === undefined ? `${name} holds no ${source} yet` : `${name} holds ${source} ${newest}, which is older`,
+  );
+}
+
+function newestOf(versions: readonly string[]): string | undefined {
+  return versions.reduce<string | undefined>(
+    (newest, version) => (newest === undefined || isNewerVersion(version, newest) ? version : newest),
+    undefined,
+  );
+}

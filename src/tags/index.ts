@@ -1,0 +1,10 @@
+/**
+ * Tags: from a hint that something was pushed to a decision that the rest of Landfall acts upon.
+ *
+ * Read model.ts first (the states and the list of checks), then scan.ts, decide.ts and verify.ts.
+ */
+export type { TagDeps } from './deps.ts';
+export { CHECK_COUNT, CHECKS, type CheckCode, type CheckOutcome, type RecordedCheck, type TagState } from './model.ts';
+export { receiveNotice, redecideTag, retryTag, waitForRef } from './service.ts';
+export type { Asked, Notice, RefAnswer, RepositoryName } from './service.ts';
+export { TAG_CRON, tagTasks } from './tasks.ts';

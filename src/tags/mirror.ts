@@ -1,0 +1,275 @@
+/**
+ * The mirror of a registered Git repository: a bare repository of ours below the git folder, filled tag by tag. It is only a
+ * cache. It holds no history (each fetch takes one commit deep), and what it has is named by refs of our own:
+ *
+ *     refs/landfall/tags/OBJECT-ID                  a tag object, its commit, its trees and blobs
+ *     refs/landfall/upstream/COMMIT-ID/HASH         an upstream commit, by the tag name (its hash) that led to it
+ *     refs/landfall/pristine-tar/COMMIT-ID          a commit with pristine-tar's data
+ *
+ * A ref of these exists only when everything that it leads to is there: git makes it after it has checked that. The address comes
+ * from the registry, and each fetch has the limits of the Git repository's row. One task at a time works on a mirror (the queue
+ * of its repository); a process that was killed leaves at most lock files, which are removed when they are too old to be
+ * anybody's.
+ */
+import { createHash } from 'node:crypto';
+import { readdir, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isFault } from '../platform/errors.ts';
+import { ensureDirectory, exists } from '../platform/files.ts';
+import { fetchRefs, git, initBare, type FetchResult, type GitProtocol, type ObjectFormat } from '../platform/git.ts';
+import type { Candidate, Repository } from './facts.ts';
+import type { FetchedCommit, FetchedUpstream, TagSource } from './git-objects.ts';
+import { openGitReader } from './git-reader.ts';
+import { obstructed, passed, rejected, type CheckCode, type CheckResult, type Obstacle } from './model.ts';
+import { formatBytes, remakeTag, shortId } from './words.ts';
+
+const LOCAL_DEADLINE_MS = 60_000;
+const TAGS = 'refs/landfall/tags';
+const UPSTREAM = 'refs/landfall/upstream';
+const PRISTINE_TAR = 'refs/landfall/pristine-tar';
+/** Packs beyond this are put together: each fetch brings one. */
+const MAX_PACKS = 50;
+
+/** Where the mirrors lie. */
+export interface MirrorDeps {
+  readonly paths: { readonly git: string };
+}
+
+/** A mirror as a source of one tag's objects. Close it when the decision is made. */
+export interface MirrorSource extends TagSource {
+  close(): Promise<void>;
+  /** Forgets a tag that was refused before its signer was known, so that nothing of it is kept. */
+  forget(): Promise<void>;
+}
+
+/** The folder of a Git repository's mirror; one whose objects change their hash begins anew. */
+export function mirrorPath(deps: MirrorDeps, repositoryId: number, format: ObjectFormat): string {
+  return join(deps.paths.git, format === 'sha1' ? `${repositoryId}.git` : `${repositoryId}.sha256.git`);
+}
+
+/** Why the registered address is not one that we go to; undefined when it is. */
+export function addressFault(repository: Repository): string | undefined {
+  if (!/^(https|ssh|file):\/\/[\x21-\x7e]+$/.test(repository.url)) {
+    return 'it is not an https, ssh or file URL in printable ASCII';
+  }
+  const rest = repository.url.slice(repository.url.indexOf('://') + 3);
+  if (repository.url.startsWith('file:')) {
+    if (!repository.allowFile) return 'it is a folder of this machine, and its row does not say allow-file';
+    return rest.startsWith('/') ? undefined : 'the path of a file URL is absolute';
+  }
+  return /^(?:[^/@]*@)?[A-Za-z0-9[]/.test(rest) ? undefined : 'it names no host';
+}
+
+/** What git may speak to this repository, and nothing else. */
+export function protocolsOf(repository: Repository): readonly GitProtocol[] {
+  if (repository.url.startsWith('file:')) return repository.allowFile ? ['file'] : [];
+  return repository.url.startsWith('ssh:') ? ['ssh'] : ['https'];
+}
+
+/** An address that nobody can fetch from, as an obstacle: it is the administrator's to mend. */
+export function badAddress(repository: Repository, fault: string): Obstacle {
+  return obstructed(
+    'fetch.ok',
+    'repository.address',
+    `The address of the Git repository ${repository.name} is not usable: ${fault}.`,
+    'An administrator corrects it in the distribution file (landfall apply); the tag is then tried again by itself.',
+  );
+}
+
+/** Opens the mirror for deciding `candidate`, making it when it is not there. */
+export async function openMirror(deps: MirrorDeps, candidate: Candidate, signal: AbortSignal): Promise<MirrorSource> {
+  const { repository, ref, objectId } = candidate;
+  const gitDir = mirrorPath(deps, repository.id, candidate.objectFormat);
+  await ensureDirectory(deps.paths.git, 0o750);
+  if (!(await exists(join(gitDir, 'HEAD')))) await initBare(gitDir, { objectFormat: candidate.objectFormat });
+  await removeStaleLocks(gitDir, repository.fetchDeadlineSeconds * 1000);
+  const reader = openGitReader(gitDir);
+
+  const fetch = async (refspec: string, depth = 1): Promise<FetchResult> =>
+    await fetchRefs({
+      gitDir,
+      url: repository.url,
+      protocols: protocolsOf(repository),
+      refspecs: [refspec],
+      depth,
+      deadlineMs: repository.fetchDeadlineSeconds * 1000,
+      maxPackBytes: repository.maxPackBytes,
+      signal,
+    });
+
+  return {
+    objects: reader,
+    close: async () => await reader.close(),
+    forget: async () => await deleteRef(gitDir, `${TAGS}/${objectId}`),
+
+    fetchTag: async (): Promise<CheckResult<undefined>> => {
+      const kept = `${TAGS}/${objectId}`;
+      if ((await resolve(gitDir, kept)) === objectId) return passed(undefined, 'in the mirror already');
+      const fault = addressFault(repository);
+      if (fault !== undefined) return badAddress(repository, fault);
+      const result = await fetch(`+${ref.ref}:${kept}`);
+      switch (result.kind) {
+        case 'missing-ref':
+          return obstructed(
+            'fetch.ok',
+            'tag.gone',
+            `The tag ${ref.name} is not in ${repository.name} any more.`,
+            `Push it again, or leave it: git push REMOTE ${ref.ref}.`,
+          );
+        case 'too-large':
+          return rejected(
+            'fetch.ok',
+            `At most ${formatBytes(repository.maxPackBytes)} are fetched for one tag of ${repository.name}, and this one brings more.`,
+            `Take large files out of the tree, or have an administrator raise max-pack of this Git repository; then: ${remakeTag(ref, repository.plainTags)}`,
+          );
+        case 'refused':
+          if (isObjectFault(result.detail)) {
+            return rejected(
+              'fetch.ok',
+              `Objects that pass git's checks were expected, and ${repository.name} sent others: ${result.detail}.`,
+              `Run git fsck --strict on your clone, and mend what it names. ${remakeTag(ref, repository.plainTags)}`,
+            );
+          }
+          return remoteObstacle('fetch.ok', repository, { kind: 'unreachable', detail: result.detail });
+        case 'unreachable':
+        case 'timeout':
+          return remoteObstacle('fetch.ok', repository, result);
+        case 'fetched':
+          break;
+      }
+      const found = await resolve(gitDir, kept);
+      if (found === objectId) return passed(undefined, `fetched from ${repository.name}`);
+      await deleteRef(gitDir, kept);
+      return rejected(
+        'fetch.ok',
+        `The tag ${ref.name} was ${shortId(objectId)} when it was seen, and ${found === undefined ? 'nothing' : shortId(found)} when it was fetched: it was changed in between.`,
+        'The tag that is there now is looked at by itself; this one is not.',
+      );
+    },
+
+    fetchUpstream: async (binding): Promise<FetchedUpstream> => {
+      const kept = `${UPSTREAM}/${binding.commitId}/${createHash('sha256').update(binding.tag).digest('hex').slice(0, 16)}`;
+      const known = await resolve(gitDir, `${kept}^{commit}`);
+      if (known === binding.commitId) return { kind: 'resolved', commitId: known };
+      const result = await tryFetch(async () => await fetch(`+refs/tags/${binding.tag}:${kept}`));
+      if (result.kind !== 'fetched') return fromFetch(result, 'upstream.bound', repository);
+      const commitId = await resolve(gitDir, `${kept}^{commit}`);
+      if (commitId !== binding.commitId) await deleteRef(gitDir, kept);
+      return commitId === undefined ? { kind: 'absent' } : { kind: 'resolved', commitId };
+    },
+
+    fetchPristineTar: async (commitId): Promise<FetchedCommit> => {
+      const kept = `${PRISTINE_TAR}/${commitId}`;
+      if ((await resolve(gitDir, `${kept}^{commit}`)) === commitId) return { kind: 'there' };
+      // Servers of protocol 2 give any object by its id; others only what their branch leads to.
+      const direct = await fetch(`+${commitId}:${kept}`);
+      if (direct.kind === 'fetched') return { kind: 'there' };
+      if (direct.kind !== 'missing-ref') return fromFetch(direct, 'upstream.bound', repository);
+      for (const depth of [1, 100]) {
+        const result = await fetch('+refs/heads/pristine-tar:refs/landfall/pristine-tar-branch', depth);
+        if (result.kind !== 'fetched') return fromFetch(result, 'upstream.bound', repository);
+        if ((await resolve(gitDir, `${commitId}^{commit}`)) !== commitId) continue;
+        await git(['update-ref', kept, commitId], { gitDir, deadlineMs: LOCAL_DEADLINE_MS });
+        return { kind: 'there' };
+      }
+      return { kind: 'absent' };
+    },
+  };
+}
+
+/** Puts the packs of a mirror together when there are many. Only while no other task works on it. */
+export async function tidyMirror(gitDir: string): Promise<void> {
+  const names = await readdir(join(gitDir, 'objects', 'pack')).catch(() => []);
+  if (names.filter((name) => name.endsWith('.pack')).length <= MAX_PACKS) return;
+  await git(['repack', '-a', '-d', '-q'], { gitDir, doing: 'tidy a mirror', deadlineMs: 30 * 60_000 });
+  await git(['pack-refs', '--all'], { gitDir, doing: 'tidy a mirror', deadlineMs: LOCAL_DEADLINE_MS });
+}
+
+/** What keeps us from a forge, in words. */
+export function remoteObstacle(
+  at: CheckCode,
+  repository: Repository,
+  problem: { readonly kind: 'unreachable' | 'timeout'; readonly detail: string },
+): Obstacle {
+  return problem.kind === 'timeout'
+    ? obstructed(
+        at,
+        'forge.timeout',
+        `Fetching from ${repository.name} did not end in time: ${problem.detail}.`,
+        'It is tried again by itself. If the repository is large, an administrator raises its fetch-deadline.',
+      )
+    : obstructed(
+        at,
+        'forge.unreachable',
+        `The Git repository ${repository.name} cannot be fetched from: ${problem.detail}.`,
+        'It is tried again by itself, with the same tag; nothing need be pushed again. Ask for it at once with: landfall tag retry.',
+      );
+}
+
+function fromFetch(
+  result: Exclude<FetchResult, { kind: 'fetched' }>,
+  at: CheckCode,
+  repository: Repository,
+): { readonly kind: 'absent' } | { readonly kind: 'refused'; readonly reason: string } | Obstacle {
+  switch (result.kind) {
+    case 'missing-ref':
+      return { kind: 'absent' };
+    case 'too-large':
+      return { kind: 'refused', reason: `more than ${formatBytes(repository.maxPackBytes)} would have to be fetched` };
+    case 'refused':
+      return isObjectFault(result.detail)
+        ? { kind: 'refused', reason: result.detail }
+        : remoteObstacle(at, repository, { kind: 'unreachable', detail: result.detail });
+    case 'unreachable':
+    case 'timeout':
+      return remoteObstacle(at, repository, result);
+  }
+}
+
+/** True when git refused an object for what it is; a connection that broke leaves a broken pack, and is no fault of the tag. */
+function isObjectFault(detail: string): boolean {
+  return (
+    /fsck error|fsckError|error in (?:object|tag|commit|tree|blob)|error: object [0-9a-f]+: |COLLISION/.test(detail) &&
+    !/early EOF|RPC failed|unexpected disconnect|hung up/.test(detail)
+  );
+}
+
+/** A name of a ref that git would take and that we do not hand to it is a ref that is not there. */
+async function tryFetch(fetch: () => Promise<FetchResult>): Promise<FetchResult> {
+  try {
+    return await fetch();
+  } catch (error) {
+    if (isFault(error, 'git.ref')) return { kind: 'missing-ref', detail: error.reason };
+    throw error;
+  }
+}
+
+/** The object id that an expression of our own making leads to. */
+async function resolve(gitDir: string, expression: string): Promise<string | undefined> {
+  const { code, stdout } = await git(['rev-parse', '--verify', '--quiet', '--end-of-options', expression], {
+    gitDir,
+    doing: 'look up a ref of a mirror',
+    deadlineMs: LOCAL_DEADLINE_MS,
+    okCodes: [0, 1, 128],
+  });
+  const id = stdout.toString('latin1').trim();
+  return code === 0 && /^[0-9a-f]{40,64}$/.test(id) ? id : undefined;
+}
+
+async function deleteRef(gitDir: string, ref: string): Promise<void> {
+  await git(['update-ref', '--no-deref', '-d', ref], {
+    gitDir,
+    doing: 'forget a ref of a mirror',
+    deadlineMs: LOCAL_DEADLINE_MS,
+  });
+}
+
+/** Removes lock files that a killed git left behind: those older than any git of ours may run. */
+async function removeStaleLocks(gitDir: string, deadlineMs: number): Promise<void> {
+  const limit = Date.now() - deadlineMs - 10 * 60_000;
+  for (const name of ['HEAD.lock', 'config.lock', 'packed-refs.lock', 'shallow.lock']) {
+    const path = join(gitDir, name);
+    const facts = await stat(path).catch(() => undefined);
+    if (facts !== undefined && facts.mtimeMs < limit) await unlink(path).catch(() => undefined);
+  }
+}

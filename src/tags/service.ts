@@ -1,0 +1,189 @@
+/** What others may ask of this module: notices, the answer for a push, another try, another decision. */
+import { withTransaction } from '../platform/database.ts';
+import { recordAudit } from '../platform/events.ts';
+import { actorName, mayAct, type Actor, type SystemActor } from '../permissions/index.ts';
+import {
+  findGitRepositoryByName,
+  findGitRepositoryByUrl,
+  getArchive,
+  listGitRepositories,
+  type GitRepository,
+} from '../registry/index.ts';
+import { enqueue } from '../platform/tasks.ts';
+import type { TagDeps } from './deps.ts';
+import { mayBeRedecided, type TagState } from './model.ts';
+import { MAX_REF_LENGTH, isObjectId, isTagName, TAGS } from './release-ref.ts';
+import { enqueueDecision, enqueueScan, queueOf } from './scan.ts';
+import { addNotice, findTagByRef, lastDecision, lastObstacle, loadTag, lockTag } from './store.ts';
+
+/** How a notice names a Git repository. The address that it may bring along only serves to find the row. */
+export type RepositoryName = { readonly id: number } | { readonly url: string } | { readonly name: string };
+
+export interface Notice {
+  readonly repository: RepositoryName;
+  /** The ref that was pushed, as the sender says; anything that is no tag's name is left out of account. */
+  readonly ref?: string | undefined;
+  /** Where the hint came from: `hook`, `poll`, `person:alice`. */
+  readonly via: string;
+}
+
+/** Takes a hint that a Git repository has something new. Nothing in it is believed; it only causes a look, once for many. */
+export async function receiveNotice(
+  deps: Pick<TagDeps, 'db'>,
+  notice: Notice,
+): Promise<{ readonly kind: 'noted'; readonly gitRepositoryId: number } | { readonly kind: 'unknown-repository' }> {
+  const repository = await findRepository(deps, notice.repository);
+  if (repository?.enabled !== true) return { kind: 'unknown-repository' };
+  const ref = notice.ref !== undefined && isTagRef(notice.ref) ? notice.ref : undefined;
+  await withTransaction(deps.db, async (trx) => {
+    await addNotice(trx, repository.id, ref, notice.via);
+    await enqueueScan(trx, repository.id, ref);
+  });
+  return { kind: 'noted', gitRepositoryId: repository.id };
+}
+
+/** What became of a ref that was pushed. */
+export type RefAnswer =
+  | {
+      readonly kind: 'tag';
+      readonly tagId: number;
+      readonly submissionId: number;
+      readonly state: TagState;
+      /** Undefined while it is not decided and nothing stands in its way. */
+      readonly code: string | undefined;
+      readonly sentence: string;
+      readonly remedy: string | undefined;
+      readonly url: string;
+    }
+  /** Nothing was seen under this ref within the time; it may come yet. */
+  | { readonly kind: 'not-seen' };
+
+const LOOK_EVERY_MS = 100;
+
+/** Waits until the tag under `ref` (that very object, when it is named) is decided or obstructed, at most `timeoutMs`. */
+export async function waitForRef(
+  deps: Pick<TagDeps, 'db' | 'publicUrl'>,
+  question: {
+    readonly gitRepositoryId: number;
+    readonly ref: string;
+    readonly objectId?: string | undefined;
+    readonly timeoutMs: number;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<RefAnswer> {
+  const { gitRepositoryId, ref, objectId } = question;
+  if (!isTagRef(ref) || (objectId !== undefined && !isObjectId(objectId))) return { kind: 'not-seen' };
+  const until = performance.now() + question.timeoutMs;
+  for (;;) {
+    const answer = await answerFor(deps, gitRepositoryId, ref, objectId);
+    const settled = answer.kind === 'tag' && answer.state !== 'seen';
+    if (settled || performance.now() >= until || question.signal?.aborted === true) return answer;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+}
+
+async function answerFor(
+  deps: Pick<TagDeps, 'db' | 'publicUrl'>,
+  gitRepositoryId: number,
+  ref: string,
+  objectId: string | undefined,
+): Promise<RefAnswer> {
+  const tag = await findTagByRef(deps.db, gitRepositoryId, ref, objectId);
+  if (tag === undefined) return { kind: 'not-seen' };
+  const facts = { kind: 'tag', tagId: tag.id, submissionId: tag.submissionId, state: tag.state } as const;
+  const url = `${deps.publicUrl}/tags/${tag.id}`;
+  const said =
+    tag.state === 'seen'
+      ? undefined
+      : tag.state === 'obstructed'
+        ? await lastObstacle(deps.db, tag.id)
+        : await lastDecision(deps.db, tag.id);
+  return {
+    ...facts,
+    code: said?.code,
+    sentence: said?.sentence ?? 'The tag was seen and waits for its decision.',
+    remedy: said?.remedy ?? undefined,
+    url,
+  };
+}
+
+export type Asked =
+  | { readonly kind: 'enqueued' }
+  | { readonly kind: 'denied'; readonly code: string; readonly reason: string }
+  | { readonly kind: 'unknown-tag' }
+  /** The tag is in a state that this is not for. */
+  | { readonly kind: 'not-now'; readonly code: string; readonly reason: string };
+
+/** Tries an obstructed tag at once, not only when its time comes. Whoever is known may ask. */
+export async function retryTag(deps: Pick<TagDeps, 'db'>, tagId: number, actor: Actor | SystemActor): Promise<Asked> {
+  const tag = await loadTag(deps.db, tagId);
+  if (tag === undefined) return { kind: 'unknown-tag' };
+  if (actor.kind === 'anonymous') {
+    return { kind: 'denied', code: 'permission.anonymous', reason: 'This needs an access token, and none was shown.' };
+  }
+  return await withTransaction(deps.db, async (trx): Promise<Asked> => {
+    const state = await lockTag(trx, tagId);
+    if (state !== 'obstructed' && state !== 'seen') {
+      return {
+        kind: 'not-now',
+        code: 'tags.decided',
+        reason: `The tag is ${state}, and a decision is final. Another try is for tags that something else than their signer kept from being decided.`,
+      };
+    }
+    await enqueueDecision(trx, tagId, tag.gitRepositoryId);
+    await recordAudit(trx, { actor: actorName(actor), action: 'tag.retried', subject: `tag ${tagId} (${tag.ref})` });
+    return { kind: 'enqueued' };
+  });
+}
+
+/** Has a tag decided again that was denied for its signer, after an administrator mended grant, key or person. */
+export async function redecideTag(
+  deps: Pick<TagDeps, 'db'>,
+  tagId: number,
+  actor: Actor | SystemActor,
+): Promise<Asked> {
+  const tag = await loadTag(deps.db, tagId);
+  if (tag === undefined) return { kind: 'unknown-tag' };
+  const archive = await getArchive(deps.db, tag.archiveId);
+  const allowed = await mayAct(deps.db, actor, 'administer', { archive: archive.name });
+  if (allowed.kind === 'denied') return allowed;
+  return await withTransaction(deps.db, async (trx): Promise<Asked> => {
+    const state = await lockTag(trx, tagId);
+    const denial = await lastDecision(trx, tagId);
+    if (state !== 'rejected' || denial === undefined || !mayBeRedecided(denial.code)) {
+      const found = state === 'rejected' ? `was rejected at ${denial?.code ?? 'an unknown check'}` : `is ${state}`;
+      return {
+        kind: 'not-now',
+        code: 'tags.not-redecidable',
+        reason: `The tag ${found}. Decided again are tags that were rejected for their signer (signer.…) or their age (tag.fresh).`,
+      };
+    }
+    await enqueue(
+      trx,
+      'tags.decide',
+      { tagId, redecision: { actor: actorName(actor), afterDecisionId: denial.id } },
+      { jobKey: `tags.redecide:${tagId}`, queueName: queueOf(tag.gitRepositoryId) },
+    );
+    await recordAudit(trx, {
+      actor: actorName(actor),
+      action: 'tag.redecided',
+      subject: `tag ${tagId} (${tag.ref})`,
+      detail: { code: denial.code },
+    });
+    return { kind: 'enqueued' };
+  });
+}
+
+async function findRepository(
+  deps: Pick<TagDeps, 'db'>,
+  name: RepositoryName,
+): Promise<Pick<GitRepository, 'id' | 'enabled'> | undefined> {
+  if ('id' in name) return (await listGitRepositories(deps.db)).find(({ id }) => id === name.id);
+  return 'url' in name
+    ? await findGitRepositoryByUrl(deps.db, name.url)
+    : await findGitRepositoryByName(deps.db, name.name);
+}
+
+function isTagRef(ref: string): boolean {
+  return ref.length <= MAX_REF_LENGTH && ref.startsWith(TAGS) && isTagName(ref.slice(TAGS.length));
+}

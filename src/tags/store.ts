@@ -1,0 +1,366 @@
+/** The SQL of tags: what was seen, what was decided about it, what stood in the way. Rules are in model.ts. */
+import { sql } from 'kysely';
+import { jsonText, storableText, type Db, type Trx } from '../platform/database.ts';
+import { LandfallError } from '../platform/errors.ts';
+import type { RemoteRef } from '../platform/git.ts';
+import type { QuiltMode } from '../platform/schema.ts';
+import { afterStep, type Obstacle, type RecordedCheck, type TagState, type TagStep } from './model.ts';
+import type { SignatureKind } from './tag-object.ts';
+
+/** A row of `tags` with what a decision needs beside it. */
+export interface TagRow {
+  readonly id: number;
+  readonly gitRepositoryId: number;
+  readonly submissionId: number;
+  readonly ref: string;
+  readonly objectId: string;
+  readonly distro: string;
+  readonly state: TagState;
+  readonly seenAt: Date;
+  readonly archiveId: number;
+}
+
+export interface NewDecision {
+  readonly outcome: 'accepted' | 'rejected';
+  readonly code: string;
+  readonly sentence: string;
+  readonly remedy: string | undefined;
+  readonly checks: readonly RecordedCheck[];
+  readonly tagObject: Buffer | undefined;
+  readonly signatureKind: SignatureKind | undefined;
+  readonly keyFingerprint: string | undefined;
+  readonly keyMaterial: Buffer | undefined;
+  readonly personId: number | undefined;
+  readonly commitId: string | undefined;
+  readonly upstreamCommitId: string | undefined;
+  readonly source: string | undefined;
+  readonly version: string | undefined;
+  readonly suiteId: number | undefined;
+  readonly quilt: QuiltMode | undefined;
+  readonly grantId: number | undefined;
+  readonly decidedBy: string;
+}
+
+export interface NewFrozenInput {
+  readonly submissionId: number;
+  readonly sha256: string;
+  readonly size: number;
+  readonly objectFormat: 'sha1' | 'sha256';
+  readonly tagObjectId: string;
+  readonly commitId: string;
+  readonly upstreamCommitId: string | undefined;
+  readonly pristineTarCommitId: string | undefined;
+}
+
+export async function addNotice(
+  trx: Trx,
+  gitRepositoryId: number,
+  ref: string | undefined,
+  via: string,
+): Promise<void> {
+  await trx
+    .insertInto('notices')
+    .values({ git_repository_id: gitRepositoryId, ref: ref ?? null, via: storableText(via).slice(0, 200) })
+    .execute();
+}
+
+export async function loadTag(db: Db, id: number): Promise<TagRow | undefined> {
+  return await selectTags(db).where('tags.id', '=', id).executeTakeFirst();
+}
+
+/** The tag's state now; nobody else moves it until the transaction ends. */
+export async function lockTag(trx: Trx, id: number): Promise<TagState> {
+  const row = await trx.selectFrom('tags').select('state').where('id', '=', id).forUpdate().executeTakeFirst();
+  if (row !== undefined) return row.state;
+  throw new LandfallError({ code: 'tags.no-such-tag', doing: `look up tag ${id}`, reason: 'there is none' });
+}
+
+/** Moves a locked tag. An illegal step is a fault of ours. */
+export async function moveTag(trx: Trx, id: number, from: TagState, step: TagStep, retryAt?: Date): Promise<void> {
+  const to = afterStep(from, step);
+  if (to === undefined) {
+    throw new LandfallError({ code: 'tags.illegal-step', doing: `${step} tag ${id}`, reason: `it is ${from}` });
+  }
+  await trx
+    .updateTable('tags')
+    .set({
+      state: to,
+      retry_at: retryAt ?? null,
+      ...(to === 'obstructed' ? {} : { decided_at: sql<Date>`clock_timestamp()` }),
+    })
+    .where('id', '=', id)
+    .execute();
+}
+
+export async function addDecision(trx: Trx, tagId: number, decision: NewDecision): Promise<number> {
+  const { id } = await trx
+    .insertInto('tag_decisions')
+    .values({
+      tag_id: tagId,
+      outcome: decision.outcome,
+      code: decision.code,
+      sentence: storableText(decision.sentence),
+      remedy: decision.remedy === undefined ? null : storableText(decision.remedy),
+      checks: jsonText(decision.checks),
+      tag_object: decision.tagObject ?? null,
+      signature_kind: decision.signatureKind ?? null,
+      key_fingerprint: decision.keyFingerprint ?? null,
+      key_material: decision.keyMaterial ?? null,
+      person_id: decision.personId ?? null,
+      commit_id: decision.commitId ?? null,
+      upstream_commit_id: decision.upstreamCommitId ?? null,
+      source: decision.source ?? null,
+      version: decision.version ?? null,
+      suite_id: decision.suiteId ?? null,
+      quilt: decision.quilt ?? null,
+      grant_id: decision.grantId ?? null,
+      decided_by: decision.decidedBy,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  return id;
+}
+
+export async function addFrozenInput(trx: Trx, frozen: NewFrozenInput): Promise<void> {
+  await trx
+    .insertInto('frozen_inputs')
+    .values({
+      submission_id: frozen.submissionId,
+      sha256: frozen.sha256,
+      size: frozen.size,
+      object_format: frozen.objectFormat,
+      tag_object_id: frozen.tagObjectId,
+      commit_id: frozen.commitId,
+      upstream_commit_id: frozen.upstreamCommitId ?? null,
+      pristine_tar_commit_id: frozen.pristineTarCommitId ?? null,
+    })
+    .execute();
+}
+
+/** Adds an obstacle; gives how many there are now, and whether it is another one than the last. */
+export async function addObstacle(
+  trx: Trx,
+  tagId: number,
+  obstacle: Obstacle,
+  checks: readonly RecordedCheck[],
+): Promise<{ readonly count: number; readonly isNew: boolean }> {
+  const last = await trx
+    .selectFrom('tag_obstacles')
+    .select('code')
+    .where('tag_id', '=', tagId)
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  await trx
+    .insertInto('tag_obstacles')
+    .values({
+      tag_id: tagId,
+      code: obstacle.code,
+      sentence: storableText(obstacle.sentence),
+      remedy: storableText(obstacle.remedy),
+      checks: jsonText(checks),
+    })
+    .execute();
+  const { count } = await trx
+    .selectFrom('tag_obstacles')
+    .select(sql<number>`count(*)`.as('count'))
+    .where('tag_id', '=', tagId)
+    .executeTakeFirstOrThrow();
+  return { count, isNew: last?.code !== obstacle.code };
+}
+
+/** What was said of a tag, last. */
+export interface Said {
+  readonly id: number;
+  readonly code: string;
+  readonly sentence: string;
+  readonly remedy: string | null;
+}
+
+/** The newest decision about a tag. */
+export async function lastDecision(db: Db, tagId: number): Promise<Said | undefined> {
+  return await db
+    .selectFrom('tag_decisions')
+    .select(['id', 'code', 'sentence', 'remedy'])
+    .where('tag_id', '=', tagId)
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
+/** The newest obstacle of a tag. */
+export async function lastObstacle(db: Db, tagId: number): Promise<Said | undefined> {
+  return await db
+    .selectFrom('tag_obstacles')
+    .select(['id', 'code', 'sentence', 'remedy'])
+    .where('tag_id', '=', tagId)
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
+/** The tag that was seen last under a ref, or the very object that is named. */
+export async function findTagByRef(
+  db: Db,
+  gitRepositoryId: number,
+  ref: string,
+  objectId: string | undefined,
+): Promise<TagRow | undefined> {
+  let tags = selectTags(db).where('tags.git_repository_id', '=', gitRepositoryId).where('tags.ref', '=', ref);
+  if (objectId !== undefined) tags = tags.where('tags.object_id', '=', objectId);
+  return await tags.orderBy('tags.id', 'desc').limit(1).executeTakeFirst();
+}
+
+/** The object id of another tag object that was accepted under the same name. */
+export async function acceptedUnderName(
+  db: Db,
+  gitRepositoryId: number,
+  ref: string,
+  butNot: string,
+): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('tags')
+    .select('object_id')
+    .where('git_repository_id', '=', gitRepositoryId)
+    .where('ref', '=', ref)
+    .where('object_id', '<>', butNot)
+    .where('state', '=', 'accepted')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.object_id;
+}
+
+/** The versions of a source that a suite holds now. */
+export async function versionsInSuite(db: Db, suiteId: number, source: string): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom('suite_sources')
+    .innerJoin('source_packages', 'source_packages.id', 'suite_sources.source_package_id')
+    .select('source_packages.version')
+    .where('suite_sources.suite_id', '=', suiteId)
+    .where('suite_sources.removed_serial', 'is', null)
+    .where('source_packages.name', '=', source)
+    .execute();
+  return rows.map(({ version }) => version);
+}
+
+/** What is known of a Git repository's scans, its row locked: two scans do not both make the baseline. */
+export async function lockScan(trx: Trx, gitRepositoryId: number): Promise<{ readonly hasBaseline: boolean }> {
+  const row = await trx
+    .selectFrom('git_repositories')
+    .select('baseline_at')
+    .where('id', '=', gitRepositoryId)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
+  return { hasBaseline: row.baseline_at !== null };
+}
+
+export async function addBaseline(trx: Trx, gitRepositoryId: number, refs: readonly RemoteRef[]): Promise<void> {
+  await sql`
+    INSERT INTO tag_baselines (git_repository_id, ref, object_id)
+    SELECT ${gitRepositoryId}::bigint, ref, object_id
+    FROM unnest(${refs.map(({ ref }) => ref)}::text[], ${refs.map(({ objectId }) => objectId)}::text[]) AS listed (ref, object_id)
+    ON CONFLICT DO NOTHING
+  `.execute(trx);
+  await trx
+    .updateTable('git_repositories')
+    .set({ baseline_at: sql<Date>`now()` })
+    .where('id', '=', gitRepositoryId)
+    .execute();
+}
+
+export async function markScanned(trx: Trx, gitRepositoryId: number): Promise<void> {
+  await trx
+    .updateTable('git_repositories')
+    .set({ last_scan_at: sql<Date>`now()` })
+    .where('id', '=', gitRepositoryId)
+    .execute();
+}
+
+/** Of the listed refs those that were never seen, with what the baseline says of them. */
+export async function unseenRefs(
+  trx: Trx,
+  gitRepositoryId: number,
+  refs: readonly RemoteRef[],
+): Promise<readonly (RemoteRef & { readonly inBaseline: boolean })[]> {
+  const { rows } = await sql<{ ref: string; objectId: string; inBaseline: boolean }>`
+    SELECT listed.ref, listed.object_id AS "objectId", b.ref IS NOT NULL AS "inBaseline"
+    FROM unnest(${refs.map(({ ref }) => ref)}::text[], ${refs.map(({ objectId }) => objectId)}::text[]) AS listed (ref, object_id)
+    LEFT JOIN tag_baselines b
+      ON b.git_repository_id = ${gitRepositoryId} AND b.ref = listed.ref AND b.object_id = listed.object_id
+    WHERE NOT EXISTS (
+      SELECT 1 FROM tags t
+      WHERE t.git_repository_id = ${gitRepositoryId} AND t.ref = listed.ref AND t.object_id = listed.object_id
+    )
+    ORDER BY listed.ref
+  `.execute(trx);
+  return rows;
+}
+
+/** Tags that stand in the listing and are obstructed, or were left unfinished. */
+export async function undecidedTags(
+  trx: Trx,
+  gitRepositoryId: number,
+  refs: readonly RemoteRef[],
+): Promise<
+  readonly { readonly id: number; readonly ref: string; readonly state: TagState; readonly retryAt: Date | null }[]
+> {
+  const { rows } = await sql<{ id: number; ref: string; state: TagState; retryAt: Date | null }>`
+    SELECT t.id, t.ref, t.state, t.retry_at AS "retryAt"
+    FROM tags t
+    JOIN unnest(${refs.map(({ ref }) => ref)}::text[], ${refs.map(({ objectId }) => objectId)}::text[]) AS listed (ref, object_id)
+      ON t.ref = listed.ref AND t.object_id = listed.object_id
+    WHERE t.git_repository_id = ${gitRepositoryId} AND t.state IN ('seen', 'obstructed')
+  `.execute(trx);
+  return rows;
+}
+
+export async function addTag(
+  trx: Trx,
+  tag: {
+    readonly gitRepositoryId: number;
+    readonly submissionId: number;
+    readonly ref: string;
+    readonly objectId: string;
+    readonly distro: string;
+  },
+): Promise<number> {
+  const { id } = await trx
+    .insertInto('tags')
+    .values({
+      git_repository_id: tag.gitRepositoryId,
+      submission_id: tag.submissionId,
+      ref: tag.ref,
+      object_id: tag.objectId,
+      distro: tag.distro,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  return id;
+}
+
+/** Git repositories whose next look is due. */
+export async function repositoriesToPoll(db: Db): Promise<readonly number[]> {
+  const { rows } = await sql<{ id: number }>`
+    SELECT id FROM git_repositories
+    WHERE enabled AND (last_scan_at IS NULL OR last_scan_at + poll_every <= now())
+    ORDER BY last_scan_at NULLS FIRST
+  `.execute(db);
+  return rows.map(({ id }) => id);
+}
+
+function selectTags(db: Db) {
+  return db
+    .selectFrom('tags')
+    .innerJoin('submissions', 'submissions.id', 'tags.submission_id')
+    .select([
+      'tags.id',
+      'tags.git_repository_id as gitRepositoryId',
+      'tags.submission_id as submissionId',
+      'tags.ref',
+      'tags.object_id as objectId',
+      'tags.distro',
+      'tags.state',
+      'tags.seen_at as seenAt',
+      'submissions.archive_id as archiveId',
+    ]);
+}

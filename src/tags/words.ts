@@ -1,0 +1,57 @@
+/** Phrases that several rejections share, so that one remedy reads the same everywhere. */
+import type { ReleaseRef } from './release-ref.ts';
+
+/** The command that makes and pushes such a tag. `name` stands for the Git repository's remote on the maintainer's side. */
+export function commandToTag(ref: ReleaseRef, plainTags: boolean): string {
+  if (plainTags) return `git tag -s ${ref.name} && git push REMOTE ${ref.name}`;
+  return `git debpush --distro=${ref.distro} --remote=REMOTE`;
+}
+
+/** Another tag object under the same name: how to take the old one away and make it anew. */
+export function remakeTag(ref: ReleaseRef, plainTags: boolean, what = 'make it again'): string {
+  return (
+    `Remove the tag (git push --delete REMOTE ${ref.ref}; git tag -d ${ref.name}) and ${what}: ` +
+    `${commandToTag(ref, plainTags)}.`
+  );
+}
+
+/** The way on when the tag can no longer be mended: a next version. */
+export function releaseNextVersion(ref: ReleaseRef): string {
+  return `Release a next version: dch -i, dch -r, commit, then git debpush --distro=${ref.distro} --remote=REMOTE.`;
+}
+
+/** An object id as people write it. */
+export function shortId(objectId: string): string {
+  return objectId.slice(0, 12);
+}
+
+/** A fingerprint in groups of four, as gpg shows it; an SSH fingerprint as it is. */
+export function groupFingerprint(fingerprint: string): string {
+  return fingerprint.startsWith('SHA256:') ? fingerprint : fingerprint.replace(/(.{4})(?=.)/g, '$1 ');
+}
+
+export function formatBytes(bytes: number): string {
+  if (bytes < 10_000) return `${bytes} bytes`;
+  const units = ['kB', 'MB', 'GB', 'TB'];
+  let value = bytes / 1000;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${value.toFixed(value < 10 ? 1 : 0)} ${units[unit] ?? 'TB'}`;
+}
+
+/** `2026-11-22 14:05:25 UTC` */
+export function formatTime(time: Date): string {
+  return time
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, ' UTC');
+}
+
+/** `alpha, beta or gamma` */
+export function listWords(words: readonly string[], last: 'or' | 'and'): string {
+  if (words.length <= 1) return words.join('');
+  return `${words.slice(0, -1).join(', ')} ${last} ${words.at(-1) ?? ''}`;
+}

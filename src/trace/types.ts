@@ -53,10 +53,10 @@ export type StepName =
   | 'source.prepared'
   | 'source.built'
   | 'source.accepted'
-  | 'source.published'
   | 'binary.built'
   | 'binary.accepted'
-  | 'binary.published';
+  /** Of the source where it has no architecture. */
+  | 'published';
 
 export interface Step {
   readonly name: StepName;

@@ -1,0 +1,93 @@
+/** What is happening now, and what needs somebody: what the first page shows. */
+import { sql } from 'kysely';
+import { databaseNow, type Db } from '../platform/database.ts';
+import { listFailures } from './build-list.ts';
+import { traceSubmissions } from './submissions.ts';
+import { listSuites } from './suites.ts';
+import { listTags } from './tags.ts';
+import type { Overview, SuiteView, TraceDeps, Viewer, QueueView, BuildSummary } from './types.ts';
+import { iso } from './values.ts';
+import { listQueues, listWorkers } from './workers.ts';
+
+const SHOWN = 50;
+const SHOWN_REJECTIONS = 10;
+/** A suite is renewed long before this; one that comes so near to its end has not been. */
+const EXPIRY_ALERT_MS = 24 * 60 * 60 * 1000;
+
+export async function overview(deps: TraceDeps, viewer: Viewer): Promise<Overview> {
+  const now = await databaseNow(deps.db);
+  const candidates = await openSubmissions(deps.db, viewer);
+  const traces = await traceSubmissions(deps, candidates, viewer);
+  const [failures, rejected, suites, workers, queues] = [
+    await listFailures(deps, viewer, SHOWN),
+    await listTags(deps, { ...viewer, state: 'rejected', limit: SHOWN_REJECTIONS }),
+    await listSuites(deps, viewer),
+    await listWorkers(deps, viewer),
+    await listQueues(deps, viewer),
+  ];
+  return {
+    now: iso(now),
+    inFlight: traces.filter(
+      (trace) =>
+        trace.state === 'in-flight' ||
+        trace.state === 'attention' ||
+        (trace.state === 'published' && trace.mustAct !== null),
+    ),
+    failures,
+    rejectedTags: rejected.tags,
+    suites,
+    workers,
+    queues,
+    alerts: [...suiteAlerts(suites, now), ...queueAlerts(queues), ...failureAlerts(failures)],
+  };
+}
+
+/**
+ * Submissions that may be under way: found from the small sets of what is open (tags, jobs, uploads), and the newest, among
+ * which are those between two steps.
+ */
+async function openSubmissions(db: Db, viewer: Viewer): Promise<number[]> {
+  const { rows } = await sql<{ id: number }>`
+    SELECT s.id FROM submissions s
+    WHERE s.audience = ANY (${[...viewer.audiences]}::text[]) AND s.id IN (
+      (SELECT submission_id FROM tags WHERE state IN ('seen', 'obstructed') ORDER BY id DESC LIMIT ${SHOWN})
+      UNION
+      (SELECT b.submission_id FROM jobs j JOIN builds b ON b.job_id = j.id
+        WHERE j.state IN ('blocked', 'ready', 'leased', 'delivered', 'quarantined')
+          AND j.audience = ANY (${[...viewer.audiences]}::text[])
+        ORDER BY j.changed_at DESC LIMIT ${SHOWN * 4})
+      UNION
+      (SELECT submission_id FROM uploads WHERE state IN ('received', 'held') ORDER BY id DESC LIMIT ${SHOWN})
+      UNION
+      (SELECT id FROM submissions ORDER BY id DESC LIMIT ${SHOWN})
+    )
+    ORDER BY s.id DESC LIMIT ${SHOWN * 2}`.execute(db);
+  return rows.map((row) => row.id);
+}
+
+function suiteAlerts(suites: readonly SuiteView[], now: Date): string[] {
+  return suites.flatMap((suite) => {
+    const name = `${suite.archive}/${suite.suite}`;
+    if (suite.published === null) return [`${name} was never published`];
+    if (suite.published.validUntil === null) return [];
+    const left = Date.parse(suite.published.validUntil) - now.getTime();
+    if (left <= 0) return [`${name} expired at ${suite.published.validUntil}: apt refuses it`];
+    return left < EXPIRY_ALERT_MS ? [`${name} expires at ${suite.published.validUntil} and was not renewed`] : [];
+  });
+}
+
+function queueAlerts(queues: readonly QueueView[]): string[] {
+  return queues.flatMap((queue) =>
+    queue.ready > 0 && queue.workers === 0
+      ? [
+          `${queue.ready === 1 ? '1 job waits' : `${queue.ready} jobs wait`} in pool ${queue.pool}: ${queue.sentence ?? 'no worker'}`,
+        ]
+      : [],
+  );
+}
+
+function failureAlerts(failures: readonly BuildSummary[]): string[] {
+  return failures
+    .filter((build) => build.state === 'quarantined')
+    .map((build) => `${build.source ?? `build ${build.id}`} ${build.architecture} is ${build.sentence}`);
+}

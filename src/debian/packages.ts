@@ -37,13 +37,13 @@ export interface StanzaOptions {
 }
 
 /** apt's order of fields in Packages. */
-export const PACKAGES_ORDER: readonly string[] = (
+export const PACKAGES_ORDER: FieldOrder = fieldOrder(
   'Package Package-Type Architecture Subarchitecture Version Kernel-Version Built-Using Static-Built-Using Built-For-Profiles ' +
-  'Auto-Built-Package Multi-Arch Status Priority Build-Essential Protected Important Essential Installer-Menu-Item Section Source ' +
-  'Origin Phased-Update-Percentage Maintainer Original-Maintainer Bugs Config-Version Conffiles Triggers-Awaited Triggers-Pending ' +
-  'Installed-Size Provides Pre-Depends Depends Recommends Suggests Conflicts Breaks Replaces Enhances Filename MSDOS-Filename ' +
-  'Size MD5sum SHA1 SHA256 SHA512 Homepage Description Description-md5 Tag Task'
-).split(' ');
+    'Auto-Built-Package Multi-Arch Status Priority Build-Essential Protected Important Essential Installer-Menu-Item Section Source ' +
+    'Origin Phased-Update-Percentage Maintainer Original-Maintainer Bugs Config-Version Conffiles Triggers-Awaited Triggers-Pending ' +
+    'Installed-Size Provides Pre-Depends Depends Recommends Suggests Conflicts Breaks Replaces Enhances Filename MSDOS-Filename ' +
+    'Size MD5sum SHA1 SHA256 SHA512 Homepage Description Description-md5 Tag Task',
+);
 
 /** Never taken from a package: the archive's own facts, dpkg's state of an installed package, and what marks the kind of file. */
 const NOT_TAKEN: ReadonlySet<string> = new Set([
@@ -107,16 +107,30 @@ export function descriptionMd5(description: string): string {
   return createHash('md5').update(`${description}\n`).digest('hex');
 }
 
-/** Fields in a given order, then the others in the order in which they were set. */
+/** An order of fields, prepared for {@link inOrder}. */
+export interface FieldOrder {
+  /** As apt spells them. */
+  readonly names: readonly string[];
+  /** In lower case. */
+  readonly keys: ReadonlySet<string>;
+}
+
+/** Prepares an order from names separated by blanks. */
+export function fieldOrder(text: string): FieldOrder {
+  const names = text.split(' ');
+  return { names, keys: new Set(names.map((name) => name.toLowerCase())) };
+}
+
+/** Fields (by lower-case name) in a given order, then the others in the order in which they were set. */
 export function inOrder(
   fields: ReadonlyMap<string, readonly [name: string, value: string]>,
-  order: readonly string[],
+  order: FieldOrder,
 ): (readonly [string, string])[] {
-  const known = order.map((name) => name.toLowerCase());
-  const first = known.flatMap((key) => {
+  const sorted: (readonly [string, string])[] = [];
+  for (const key of order.keys) {
     const field = fields.get(key);
-    return field === undefined ? [] : [field];
-  });
-  const taken = new Set(known);
-  return [...first, ...[...fields].filter(([key]) => !taken.has(key)).map(([, field]) => field)];
+    if (field !== undefined) sorted.push(field);
+  }
+  for (const [key, field] of fields) if (!order.keys.has(key)) sorted.push(field);
+  return sorted;
 }

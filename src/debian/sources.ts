@@ -8,15 +8,15 @@
 import type { Dsc } from './dsc.ts';
 import { formatParagraph } from './deb822.ts';
 import { formatFileList, type FileEntry } from './file-lists.ts';
-import { inOrder, type Override } from './packages.ts';
+import { fieldOrder, inOrder, type FieldOrder, type Override } from './packages.ts';
 
 /** apt's order of fields in Sources. */
-export const SOURCES_ORDER: readonly string[] = (
+export const SOURCES_ORDER: FieldOrder = fieldOrder(
   'Package Source Format Binary Architecture Version Priority Section Origin Maintainer Original-Maintainer Uploaders ' +
-  'Dm-Upload-Allowed Standards-Version Build-Depends Build-Depends-Arch Build-Depends-Indep Build-Conflicts Build-Conflicts-Arch ' +
-  'Build-Conflicts-Indep Testsuite Testsuite-Triggers Homepage Description Vcs-Browser Vcs-Browse Vcs-Arch Vcs-Bzr Vcs-Cvs ' +
-  'Vcs-Darcs Vcs-Git Vcs-Hg Vcs-Mtn Vcs-Svn Directory Package-List Files Checksums-Md5 Checksums-Sha1 Checksums-Sha256 Checksums-Sha512'
-).split(' ');
+    'Dm-Upload-Allowed Standards-Version Build-Depends Build-Depends-Arch Build-Depends-Indep Build-Conflicts Build-Conflicts-Arch ' +
+    'Build-Conflicts-Indep Testsuite Testsuite-Triggers Homepage Description Vcs-Browser Vcs-Browse Vcs-Arch Vcs-Bzr Vcs-Cvs ' +
+    'Vcs-Darcs Vcs-Git Vcs-Hg Vcs-Mtn Vcs-Svn Directory Package-List Files Checksums-Md5 Checksums-Sha1 Checksums-Sha256 Checksums-Sha512',
+);
 
 /** Written anew from what the archive knows. */
 const NOT_TAKEN: ReadonlySet<string> = new Set([

@@ -17,7 +17,7 @@ import { parseClearsigned } from '../../src/debian/clearsign.ts';
 import { readDebControl, type DebControl, type Decompress } from '../../src/debian/deb.ts';
 import { fieldOf, formatParagraph, parseParagraph, splitStanzas } from '../../src/debian/deb822.ts';
 import { parseDsc } from '../../src/debian/dsc.ts';
-import { PACKAGES_ORDER, formatPackagesStanza, inOrder } from '../../src/debian/packages.ts';
+import { PACKAGES_ORDER, formatPackagesStanza, inOrder, type FieldOrder } from '../../src/debian/packages.ts';
 import { formatRelease, parseRelease, type Release } from '../../src/debian/release.ts';
 import { SOURCES_ORDER, formatSourcesStanza } from '../../src/debian/sources.ts';
 import { exec } from '../../src/platform/exec.ts';
@@ -109,19 +109,14 @@ describe('Packages, against apt-ftparchive', () => {
       ['packages', PACKAGES_ORDER],
       ['sources', SOURCES_ORDER],
     ] as const) {
-      // apt-sortpkgs has no field Source in a Sources index and leaves it out.
-      const names = [
-        'X-Last',
-        ...order.filter((name) => kind === 'packages' || name !== 'Source'),
-        'X-First',
-      ].toReversed();
+      const names = ['X-Last', ...order.names, 'X-First'].toReversed();
       const stanza = names.map((name) => `${name}: v`).join('\n');
       expect(inOrderOf(stanza, order)).toBe((await sorted(kind, [stanza])).values().next().value);
     }
   });
 
-  it('orders the fields of 3,000 real stanzas as apt does', async () => {
-    const stanzas = sample([...splitStanzas(await readPackagesIndex())], 3_000);
+  it('orders the fields of 1,500 real stanzas as apt does', async () => {
+    const stanzas = sample([...splitStanzas(await readPackagesIndex())], 1_500);
     const theirs = await sorted('packages', stanzas);
     for (const stanza of stanzas) {
       const key = ['Package', 'Version', 'Architecture', 'Filename', 'Directory']
@@ -154,8 +149,8 @@ describe('Sources, against apt-ftparchive', () => {
     }
   });
 
-  it('orders the fields of 2,000 real stanzas as apt does', async () => {
-    const stanzas = sample([...splitStanzas(await readSourcesIndex())], 2_000);
+  it('orders the fields of 1,000 real stanzas as apt does', async () => {
+    const stanzas = sample([...splitStanzas(await readSourcesIndex())], 1_000);
     const theirs = await sorted('sources', stanzas);
     for (const stanza of stanzas) {
       const key = ['Package', 'Version', 'Architecture', 'Filename', 'Directory']
@@ -165,9 +160,9 @@ describe('Sources, against apt-ftparchive', () => {
     }
   });
 
-  it('accepts every source in the lists as a .dsc of its name and version', async () => {
+  it('accepts 8,000 real sources as a .dsc of their name and version', async () => {
     const refused: string[] = [];
-    for (const stanza of splitStanzas(await readSourcesIndex())) {
+    for (const stanza of sample([...splitStanzas(await readSourcesIndex())], 8_000)) {
       // Sources has the .dsc in its lists and calls the source Package.
       const text = `${stanza.replace(/^Package: /, 'Source: ').replace(/^ [0-9a-f]+ [0-9]+ \S+\.dsc$\n?/gm, '')}\n`;
       const dsc = parseDsc(text);
@@ -337,7 +332,7 @@ async function sorted(kind: 'packages' | 'sources', stanzas: readonly string[]):
   );
 }
 
-function inOrderOf(stanza: string, order: readonly string[]): string {
+function inOrderOf(stanza: string, order: FieldOrder): string {
   const paragraph = parseParagraph(stanza);
   if ('kind' in paragraph) throw new Error(paragraph.reason);
   const fields = new Map(paragraph.fields.map(({ name, value }) => [name.toLowerCase(), [name, value] as const]));

@@ -3,7 +3,7 @@
  * it is away is `signer.unreachable`, worth another try a little later.
  */
 import { request } from 'node:http';
-import type { z } from '@hono/zod-openapi';
+import type { z } from 'zod';
 import { problemSchema } from '../contract/problem.ts';
 import { keyAnswerSchema, releaseAnswerSchema, type KeyRequest, type ReleaseRequest } from '../contract/signer.ts';
 import { LandfallError, describeError } from '../platform/errors.ts';

@@ -3,7 +3,7 @@
  * stands in `keys.json`, written after the key exists; a key that was made and not written down is simply not used.
  */
 import { join } from 'node:path';
-import { z } from '@hono/zod-openapi';
+import { z } from 'zod';
 import { LandfallError } from '../platform/errors.ts';
 import { ensureDirectory, readFileIfExists, writeFileDurably } from '../platform/files.ts';
 import { clearSign, detachSign, exportPublicKey, generateKey, killAgents } from '../platform/gpg.ts';

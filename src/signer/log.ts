@@ -6,7 +6,7 @@
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { z } from '@hono/zod-openapi';
+import { z } from 'zod';
 import { LandfallError } from '../platform/errors.ts';
 import { readFileIfExists, storing, syncDirectory } from '../platform/files.ts';
 

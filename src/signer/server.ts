@@ -3,7 +3,7 @@
  * database; what it must remember is its log. Requests are worked on one after another.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { z } from '@hono/zod-openapi';
+import type { z } from 'zod';
 import { problem, PROBLEM_TYPE } from '../contract/problem.ts';
 import {
   keyRequestSchema,

@@ -6,7 +6,7 @@
  */
 import { link, mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { z } from '@hono/zod-openapi';
+import { z } from 'zod';
 import { formatParagraph } from '../../debian/deb822.ts';
 import type { ReleaseFile } from '../../debian/release.ts';
 import type { Db } from '../../platform/database.ts';

@@ -1,7 +1,7 @@
 /**
  * What the parts of publishing share: a publication that is on its way, what publishers are given, and what they answer.
  */
-import { z } from '@hono/zod-openapi';
+import { z } from 'zod';
 import type { BlobStore } from '../../platform/blobs.ts';
 import type { Db } from '../../platform/database.ts';
 import type { Logger } from '../../platform/log.ts';

@@ -2,7 +2,7 @@
  * What a publication says about its suite besides the packages: fixed when the publication is begun, so that one that was
  * cut off goes on with the same words although somebody changed the suite meanwhile.
  */
-import { z } from '@hono/zod-openapi';
+import { z } from 'zod';
 import type { Db } from '../../platform/database.ts';
 
 export const settingsSchema = z.object({

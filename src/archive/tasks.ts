@@ -1,0 +1,60 @@
+/** The background tasks of the archive. Each may be run again at any moment: what was done is found done. */
+import { z } from 'zod';
+import type { Clock } from '../platform/clock.ts';
+import { withTransaction } from '../platform/database.ts';
+import type { Paths } from '../platform/paths.ts';
+import type { CronEntry, TaskHandlers } from '../platform/tasks.ts';
+import { enqueuePublication, PUBLISH_TASK } from './accept.ts';
+import { decideUpload } from './decide.ts';
+import { collectOrphans } from './orphans.ts';
+import type { PublishDeps } from './publish/publication.ts';
+import { publishSuite } from './publish/publisher.ts';
+import { CHECK_TASK } from './receive.ts';
+import { renewSuites } from './renew.ts';
+
+export interface ArchiveDeps extends PublishDeps {
+  readonly clock: Clock;
+  readonly paths: Pick<Paths, 'archive' | 'temporary'>;
+}
+
+const RENEW_TASK = 'archive.renew';
+const ORPHANS_TASK = 'archive.collect-orphans';
+
+/** How soon a publisher that met another one looks again. */
+const BUSY_RETRY_MS = 1_000;
+
+const check = z.strictObject({ uploadId: z.int().positive() });
+const publish = z.strictObject({
+  suiteId: z.int().positive(),
+  reason: z.enum(['change', 'renewal', 'request']).default('change'),
+});
+
+export function archiveTasks(deps: ArchiveDeps): TaskHandlers {
+  return {
+    [CHECK_TASK]: async (payload) => {
+      await decideUpload(deps, check.parse(payload).uploadId);
+    },
+    [PUBLISH_TASK]: async (payload) => {
+      const { suiteId, reason } = publish.parse(payload);
+      const result = await publishSuite(deps, suiteId, reason);
+      // Comes again later rather than waiting here, so that a worker of the task pool is never asleep.
+      if (result.kind !== 'busy' && result.kind !== 'too-soon') return;
+      const waitMs = result.kind === 'too-soon' ? result.waitMs : BUSY_RETRY_MS;
+      await withTransaction(deps.db, async (trx) => {
+        await enqueuePublication(trx, suiteId, { reason, runAt: new Date(deps.clock.now().getTime() + waitMs) });
+      });
+    },
+    [RENEW_TASK]: async () => {
+      await renewSuites(deps.db);
+    },
+    [ORPHANS_TASK]: async () => {
+      await collectOrphans(deps, deps.clock.now());
+    },
+  };
+}
+
+/** Valid-Until is looked at every quarter of an hour; orphans are collected in the quiet of the night. */
+export const ARCHIVE_CRON: readonly CronEntry[] = [
+  { match: '*/15 * * * *', task: RENEW_TASK },
+  { match: '17 3 * * *', task: ORPHANS_TASK },
+];

@@ -1,0 +1,118 @@
+/**
+ * The command line: everything that a person does, by the API and nothing else. {@link createProgram} makes it, app/ adds the
+ * commands that start roles, and {@link runCli} runs it to an exit code.
+ */
+import { Command } from 'commander';
+import { applyCommand } from './commands/apply.ts';
+import { completionCommand, manCommand } from './commands/completion.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { jobCommand } from './commands/job.ts';
+import { logsCommand } from './commands/logs.ts';
+import { statusCommand } from './commands/status.ts';
+import { tagCommand } from './commands/tag.ts';
+import { watchCommand } from './commands/watch.ts';
+import { whereCommand } from './commands/where.ts';
+import { whyCommand } from './commands/why.ts';
+import { workerCommand } from './commands/worker.ts';
+import type { CliContext } from './context.ts';
+import { EXIT, EXIT_MEANINGS, type ExitCode } from './exit-codes.ts';
+import { reportFailure } from './failures.ts';
+import { document } from './manual.ts';
+
+export { run, runRemote } from './command.ts';
+export { clientFilePath, writeClientFile } from './connection.ts';
+export type { CliContext } from './context.ts';
+export { EXIT, type ExitCode } from './exit-codes.ts';
+export { UsageError, reportFailure } from './failures.ts';
+export { bashCompletion } from './completion.ts';
+export { manPages } from './man-page.ts';
+export { document } from './manual.ts';
+export { inert } from './output/inert.ts';
+export { styleOf } from './output/style.ts';
+export { renderSubmission } from './output/timeline.ts';
+
+/**
+ * The program with every command of a person. A command that is added to it is described with {@link document}; `worker` has
+ * subcommands for managing workers and may be given an action of its own.
+ */
+export function createProgram(context: CliContext): Command {
+  const program = new Command('landfall')
+    .description('from a signed Git tag to a signed Debian archive')
+    .version(context.version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print what a command does and takes')
+    .showSuggestionAfterError()
+    .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
+    .helpCommand('help [command]', 'print what a command does and takes');
+  const commands = [
+    whereCommand(context),
+    watchCommand(context),
+    logsCommand(context),
+    whyCommand(context),
+    statusCommand(context),
+    tagCommand(context),
+    jobCommand(context),
+    workerCommand(context),
+    applyCommand(context),
+    doctorCommand(context),
+    completionCommand(context),
+    manCommand(context),
+  ];
+  for (const command of commands) program.addCommand(command);
+  program.addHelpText(
+    'after',
+    `\nExit codes:\n${EXIT_MEANINGS.map(([code, says]) => `  ${String(code).padStart(3)}  ${says}`).join('\n')}`,
+  );
+  return document(program, {
+    text: [
+      'Every command that prints something for people prints the same facts for programs with --json. Results go to stdout, ' +
+        'progress and errors to stderr.',
+    ],
+    examples: [
+      { command: 'landfall where hello', says: 'Where is my package?' },
+      { command: 'landfall help tag check', says: 'What does this command do?' },
+    ],
+  });
+}
+
+/**
+ * Makes the program, lets `extend` add commands to it, and runs it. `argv` is without `node` and the script in front. Never
+ * throws; gives the exit code.
+ */
+export async function runCli(
+  surroundings: Omit<CliContext, 'setExitCode'>,
+  argv: readonly string[],
+  extend: (program: Command, context: CliContext) => void = () => undefined,
+): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT.done;
+  const context: CliContext = {
+    ...surroundings,
+    setExitCode: (code) => {
+      exitCode = worse(exitCode, code);
+    },
+  };
+  const program = createProgram(context);
+  extend(program, context);
+  prepare(program, context);
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    context.setExitCode(reportFailure(context, error));
+  }
+  return exitCode;
+}
+
+function worse(one: ExitCode, other: ExitCode): ExitCode {
+  return one > other ? one : other;
+}
+
+/** Output and errors of the parser go where the context says, and it never ends the process. */
+function prepare(command: Command, context: CliContext): void {
+  command.exitOverride().configureOutput({
+    writeOut: (text) => void context.stdout.write(text),
+    writeErr: (text) => void context.stderr.write(text),
+    getOutHasColors: () => false,
+    getErrHasColors: () => false,
+    outputError: (text, write) => write(text.replace(/^error: /, `${command.name()}: `)),
+  });
+  for (const child of command.commands) prepare(child, context);
+}

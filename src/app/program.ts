@@ -1,9 +1,6 @@
 /** Puts the program together: what the command line can ask of a server, and the roles that this machine can play. */
 import { userInfo } from 'node:os';
-import { createProgram } from '../cli/index.ts';
-import type { CliContext } from '../cli/context.ts';
-import { reportFailure } from '../cli/failures.ts';
-import { EXIT, type ExitCode } from '../cli/exit-codes.ts';
+import { runCli, type ExitCode } from '../cli/index.ts';
 import { demoCommand } from './commands/demo.ts';
 import { initCommand } from './commands/init.ts';
 import { serveCommand } from './commands/serve.ts';
@@ -16,9 +13,8 @@ import { VERSION } from './settings.ts';
 export async function main(argv: readonly string[]): Promise<ExitCode> {
   const interrupted = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort(new Error(signal)));
-  let exitCode: ExitCode = EXIT.done;
   const { uid, username } = userInfo();
-  const context: CliContext = {
+  const surroundings = {
     environment: process.env,
     stdout: process.stdout,
     stderr: process.stderr,
@@ -28,20 +24,12 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     version: VERSION,
     now: () => new Date(),
     signal: interrupted.signal,
-    setExitCode: (code) => {
-      if (code > exitCode) exitCode = code;
-    },
   };
-  const program = createProgram(context);
-  for (const command of [demoCommand, initCommand, serveCommand, signerCommand, stopCommand]) {
-    program.addCommand(command(context));
-  }
-  const worker = program.commands.find((command) => command.name() === 'worker');
-  if (worker !== undefined) addWorkerRole(worker, context);
-  try {
-    await program.parseAsync([...argv]);
-  } catch (error) {
-    return reportFailure(context, error);
-  }
-  return exitCode;
+  return await runCli(surroundings, argv.slice(2), (program, context) => {
+    for (const command of [demoCommand, initCommand, serveCommand, signerCommand, stopCommand]) {
+      program.addCommand(command(context));
+    }
+    const worker = program.commands.find((command) => command.name() === 'worker');
+    if (worker !== undefined) addWorkerRole(worker, context);
+  });
 }

@@ -1,0 +1,174 @@
+/** `/tags` and `/tags/ID`: every tag that was seen, also the rejected, with its checks and the signed text verbatim. */
+import type { Tag, TagDetail } from '../../contract/tags.ts';
+import { Facts, Remedy, State, Time } from '../components/facts.tsx';
+import { Layout } from '../components/layout.tsx';
+import type { ListFilter } from '../views.ts';
+
+const STATES = ['seen', 'obstructed', 'accepted', 'rejected'];
+
+export function TagsPage(props: {
+  readonly tags: readonly Tag[];
+  readonly next: number | null;
+  readonly filter: ListFilter;
+}) {
+  const { tags, next, filter } = props;
+  return (
+    <Layout title="Tags" json={`/tags.json${queryOf(filter, {})}`}>
+      <h1>Tags</h1>
+      <p>
+        {['all', ...STATES].map((state) => (
+          <>
+            {(filter.state ?? 'all') === state ? (
+              <strong>{state}</strong>
+            ) : (
+              <a
+                href={`/tags${queryOf({ ...filter, before: undefined }, { state: state === 'all' ? undefined : state })}`}
+              >
+                {state}
+              </a>
+            )}{' '}
+          </>
+        ))}
+      </p>
+      <div class="wide">
+        <table>
+          <thead>
+            <tr>
+              <th>Tag</th>
+              <th>Git repository</th>
+              <th>Signer</th>
+              <th>State</th>
+              <th>Seen</th>
+              <th>Why</th>
+            </tr>
+          </thead>
+          <tbody>
+            {tags.map((tag) => (
+              <tr>
+                <td>
+                  <a href={`/tags/${tag.id}`}>{tag.ref.replace(/^refs\/tags\//, '')}</a>
+                </td>
+                <td>{tag.repository}</td>
+                <td>{tag.signer?.name}</td>
+                <td>
+                  <State state={tag.state} />
+                </td>
+                <td>
+                  <Time at={tag.seenAt} />
+                </td>
+                <td>
+                  <code>{tag.code}</code> {tag.sentence}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {tags.length === 0 ? <p class="soft">No such tag.</p> : null}
+      {next === null ? null : <a href={`/tags${queryOf(filter, { before: String(next) })}`}>Older</a>}
+    </Layout>
+  );
+}
+
+export function TagPage({ tag }: { readonly tag: TagDetail }) {
+  const passed = tag.checks.filter(({ outcome }) => outcome === 'passed').length;
+  const stopped = tag.checks.find(({ outcome }) => outcome === 'failed' || outcome === 'obstructed');
+  return (
+    <Layout title={tag.ref.replace(/^refs\/tags\//, '')} json={`/tags/${tag.id}.json`}>
+      <h1>{tag.ref.replace(/^refs\/tags\//, '')}</h1>
+      <p class="sentence">
+        <State state={tag.state} /> {tag.sentence}
+      </p>
+      <Remedy text={tag.remedy} />
+      <Facts
+        rows={[
+          ['Submission', <a href={`/submissions/${tag.submissionId}`}>{tag.submissionId}</a>],
+          ['Git repository', tag.repository],
+          ['Archive', tag.archive],
+          ['Suite', tag.suite],
+          [
+            'Source',
+            tag.source === null ? null : <a href={`/where/${encodeURIComponent(tag.source)}`}>{tag.source}</a>,
+          ],
+          ['Version', tag.version],
+          ['Signer', tag.signer === null ? null : `${tag.signer.name} (${tag.signer.handle})`],
+          ['Key', tag.fingerprint === null ? null : <code>{tag.fingerprint}</code>],
+          ['Tag object', <code>{tag.objectId}</code>],
+          ['Commit', tag.commitId === null ? null : <code>{tag.commitId}</code>],
+          ['Upstream commit', tag.upstreamCommitId === null ? null : <code>{tag.upstreamCommitId}</code>],
+          ['Seen', <Time at={tag.seenAt} />],
+          ['Decided', tag.decidedAt === null ? null : <Time at={tag.decidedAt} />],
+          ['Tried again', tag.retryAt === null ? null : <Time at={tag.retryAt} />],
+        ]}
+      />
+      <h2>
+        Checks: {passed} passed{stopped === undefined ? '' : `, stopped at ${stopped.code}`}
+      </h2>
+      <table>
+        <tbody>
+          {tag.checks.map((check) => (
+            <tr>
+              <td>
+                <code>{check.code}</code>
+              </td>
+              <td>
+                <State state={check.outcome} />
+              </td>
+              <td>{check.detail}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {tag.decisions.length < 2 ? null : (
+        <>
+          <h2>Decisions</h2>
+          <table>
+            <tbody>
+              {tag.decisions.map((decision) => (
+                <tr>
+                  <td>
+                    <Time at={decision.decidedAt} />
+                  </td>
+                  <td>
+                    <State state={decision.outcome} />
+                  </td>
+                  <td>
+                    <code>{decision.code}</code> {decision.sentence} <span class="soft">by {decision.decidedBy}</span>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </>
+      )}
+      {tag.obstacles.length === 0 ? null : (
+        <>
+          <h2>What stood in the way</h2>
+          <ul>
+            {tag.obstacles.map((obstacle) => (
+              <li>
+                <Time at={obstacle.at} /> <code>{obstacle.code}</code> {obstacle.sentence}
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+      {tag.text === null ? null : (
+        <>
+          <h2>The tag, verbatim</h2>
+          <pre>{tag.text}</pre>
+        </>
+      )}
+    </Layout>
+  );
+}
+
+/** The filter as a query string, with changes; empty when there is nothing in it. */
+export function queryOf(filter: ListFilter, changes: Readonly<Record<string, string | undefined>>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries({ ...filter, ...changes })) {
+    if (value !== undefined) query.set(name, String(value));
+  }
+  const text = query.toString();
+  return text === '' ? '' : `?${text}`;
+}

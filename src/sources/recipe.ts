@@ -30,9 +30,6 @@ import { confined } from './confine.ts';
 /** The worker runs the last of dpkg's tools over the same tree in the same confinement. */
 export { confined } from './confine.ts';
 
-/** The worker runs Debian's other source tools in the same confinement. */
-export { confined };
-
 export const QUILT_MODES = ['gbp', 'unapplied', 'linear', 'baredebian', 'native'] as const;
 export type QuiltMode = (typeof QUILT_MODES)[number];
 

@@ -267,7 +267,7 @@ async function planDownload(
   options: BuildDependenciesOptions,
 ): Promise<{ kind: 'planned'; packages: DownloadedPackage[] } | Extract<BuildDependencies, { kind: 'unsatisfiable' }>> {
   const doing = 'find the build dependencies';
-  const result = await exec(['apt-get', ...what, '--print-uris', '-qq'], {
+  const result = await exec(['apt-get', ...what, '--print-uris', '-qq', '-o', 'Acquire::ForceHash=SHA256'], {
     doing,
     env: { APT_CONFIG: configuration },
     deadlineMs: DEADLINE_MS,
@@ -288,17 +288,28 @@ async function planDownload(
   };
 }
 
-/** The files of `apt-get --print-uris`: `'URI' NAME SIZE HASH`. Lines without a sha256 are not taken from the cache. */
+/**
+ * The files of `apt-get --print-uris`: `'URI' NAME SIZE SHA256:HASH`.
+ * @throws LandfallError `apt.failed` for a file without sha256, whose bytes nobody could hold apt to
+ */
 export function parseUris(text: string): DownloadedPackage[] {
   const packages: DownloadedPackage[] = [];
   for (const line of text.split('\n')) {
-    const [, file, size, hash] =
-      /^'[^']*' ([A-Za-z0-9][A-Za-z0-9+._~%:-]*\.deb) (\d+) SHA256:([0-9a-f]{64})$/.exec(line) ?? [];
-    if (file !== undefined && size !== undefined && hash !== undefined)
-      packages.push({ file, sha256: hash, size: Number(size) });
+    if (!line.startsWith("'")) continue;
+    const [, file, size, hash] = URI_LINE.exec(line) ?? [];
+    if (file === undefined || size === undefined || hash === undefined) {
+      throw new LandfallError({
+        code: 'apt.failed',
+        doing: 'find the build dependencies',
+        reason: `apt-get says of a file what cannot be read: ${line.slice(0, 200)}`,
+      });
+    }
+    packages.push({ file, sha256: hash, size: Number(size) });
   }
   return packages;
 }
+
+const URI_LINE = /^'[^']*' ([A-Za-z0-9][A-Za-z0-9+._~%:-]*\.deb) (\d+) SHA256:([0-9a-f]{64})$/;
 
 /** What apt says is missing, when that is why it failed. */
 export function unmetLines(text: string): string[] | undefined {

@@ -243,19 +243,18 @@ async function judge(
     ...(use.peakMemoryBytes === undefined ? {} : { peakMemoryBytes: use.peakMemoryBytes }),
   });
   if (result.kind === 'ended' && result.code === 0) return undefined;
-  const { kind, lines } = context.excerpt.excerpt();
+  const { kind, headline, lines } = context.excerpt.excerpt();
   context.note({ excerpt: [...lines], failureKind: kind });
   if (result.kind === 'limit') {
     await context.log.say(`stopped: ${result.reason}`);
     context.note({ limit: result.code });
     return { kind: 'failed', code: result.code, reason: result.reason };
   }
-  const told = lines.find((line) => line.trim() !== '' && line !== '…');
   await context.log.say(`it ended with code ${result.code}`);
   return {
     kind: 'failed',
     code: failedAs.code,
-    reason: `${failedAs.doing} (exit code ${result.code})${told === undefined ? '' : `: ${told}`}`,
+    reason: `${failedAs.doing} (exit code ${result.code})${headline === '' ? '' : `: ${headline}`}`,
   };
 }
 

@@ -9,6 +9,8 @@
 export interface Excerpt {
   /** At most {@link MAX_LINES}, without escape sequences and control characters. `…` stands where lines are left out. */
   readonly lines: readonly string[];
+  /** The one line that says most, for a sentence; empty when there is none. */
+  readonly headline: string;
   /** What kind of failure it looks like: a stable word. */
   readonly kind: FailureKind;
 }
@@ -213,7 +215,7 @@ function excerptOf(lines: readonly string[]): Excerpt {
   }
   if (hits.length === 0) {
     const tail = lines.filter((line) => line.trim() !== '').slice(-12);
-    return { kind: 'unknown', lines: tail };
+    return { kind: 'unknown', headline: tail.at(-1)?.trim() ?? '', lines: tail };
   }
   // The heaviest first; of equals the later: what comes last ended the build, except in a compiler, whose first error it is.
   const heaviest = Math.max(...hits.map(({ rule }) => rule.weight));
@@ -232,7 +234,8 @@ function excerptOf(lines: readonly string[]): Excerpt {
     if (chosen.size + block.length > MAX_LINES - 4) break;
     for (const at of block) chosen.add(at);
   }
-  const kind = ranked[0]?.rule.kind ?? 'unknown';
+  const [best] = ranked;
+  const headline = best === undefined ? '' : (lines[best.index] ?? '').trim();
   const shown: string[] = [];
   let last: number | undefined;
   for (const index of [...chosen].sort((a, b) => a - b)) {
@@ -240,7 +243,7 @@ function excerptOf(lines: readonly string[]): Excerpt {
     shown.push(lines[index] ?? '');
     last = index;
   }
-  return { kind, lines: trimEmpty(shown).slice(0, MAX_LINES) };
+  return { kind: best?.rule.kind ?? 'unknown', headline, lines: trimEmpty(shown).slice(0, MAX_LINES) };
 }
 
 function ruleOf(line: string): Rule | undefined {

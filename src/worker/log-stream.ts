@@ -8,8 +8,8 @@ import { toError } from '../platform/errors.ts';
 
 /** Where the log goes; each call may be repeated. */
 export interface LogTarget {
-  /** Adds bytes at an offset and tells how long the log is now, which may be less or more than was sent. */
-  append(offset: number, bytes: Buffer): Promise<number>;
+  /** Adds bytes at an offset and tells how long the log is now, which may be more than was sent, or less: then from there. */
+  append(offset: number, bytes: Buffer): Promise<number | 'full'>;
   markPhase(name: string, logStart: number): Promise<void>;
 }
 
@@ -142,9 +142,9 @@ class FileLogStream implements LogStream {
     const piece = Buffer.alloc(length);
     const { bytesRead } = await this.#file.read(piece, 0, length, this.#sent);
     const size = await this.#target.append(this.#sent, piece.subarray(0, bytesRead));
-    // The server's word counts: it may have kept less, or know more from a message whose answer was lost. One that keeps
-    // nothing has a full log: the rest stays here.
-    this.#sent = size > this.#sent ? Math.min(size, this.#size) : Number.POSITIVE_INFINITY;
+    if (size === this.#sent && bytesRead > 0) throw new Error('the log does not grow');
+    // A full log is not asked again: what more there is stays here.
+    this.#sent = size === 'full' ? Number.POSITIVE_INFINITY : Math.min(size, this.#size);
   }
 
   async #sendMarks(): Promise<void> {

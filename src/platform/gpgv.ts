@@ -69,6 +69,8 @@ export async function verifyDetached(input: {
   readonly payload: Uint8Array;
   /** Default: binary documents only. */
   readonly classes?: readonly ('00' | '01')[];
+  /** Judges expiry as of then: what was good once is still good in this sense when its key has expired since. */
+  readonly at?: Date;
 }): Promise<GpgvResult> {
   const dearmored = dearmor(input.signature, 'PGP SIGNATURE');
   if (dearmored.kind === 'malformed') return bad('signature.malformed', dearmored.reason);
@@ -81,7 +83,9 @@ export async function verifyDetached(input: {
     const payload = join(folder, 'payload');
     await writeFile(signature, dearmored.bytes);
     await writeFile(payload, input.payload);
-    return await runGpgv(folder, keyring, [signature, payload], input.classes ?? ['00']);
+    const classes = input.classes ?? ['00'];
+    if (input.at === undefined) return await runGpgv(folder, keyring, [signature, payload], classes);
+    return await runGpgAt(input.at, folder, keyring, [signature, payload], classes);
   });
 }
 
@@ -235,6 +239,36 @@ async function runGpgv(
 ): Promise<GpgvResult> {
   const { code, stdout } = await exec(
     ['gpgv', '--homedir', folder, '--status-fd', '1', '--keyring', keyring, ...rest],
+    { doing: 'verify a signature', deadlineMs: DEADLINE_MS, maxOutput: MAX_STATUS, okCodes: 'any' },
+  );
+  return parseStatus(stdout.toString('utf8'), code, classes);
+}
+
+/** gpgv has no clock but the machine's; gpg has, and gives the same status lines. */
+async function runGpgAt(
+  at: Date,
+  folder: string,
+  keyring: string,
+  rest: readonly string[],
+  classes: readonly ('00' | '01')[],
+): Promise<GpgvResult> {
+  const time = `${at.toISOString().replace(/[-:]|\.\d+Z/g, '')}!`;
+  const options = ['--batch', '--no-tty', '--no-options', '--no-auto-key-retrieve', '--no-auto-check-trustdb'];
+  const trust = ['--trust-model', 'always', '--no-default-keyring', '--keyring', keyring];
+  const { code, stdout } = await exec(
+    [
+      'gpg',
+      '--homedir',
+      folder,
+      ...options,
+      ...trust,
+      '--faked-system-time',
+      time,
+      '--status-fd',
+      '1',
+      '--verify',
+      ...rest,
+    ],
     { doing: 'verify a signature', deadlineMs: DEADLINE_MS, maxOutput: MAX_STATUS, okCodes: 'any' },
   );
   return parseStatus(stdout.toString('utf8'), code, classes);

@@ -27,6 +27,8 @@ export interface GitObjects {
 
 export type FetchedUpstream =
   | { readonly kind: 'resolved'; readonly commitId: string }
+  /** The commit is there; where the tag leads to shows when it is pushed. */
+  | { readonly kind: 'sent' }
   | { readonly kind: 'absent' }
   | { readonly kind: 'refused'; readonly reason: string }
   | Obstacle;

@@ -108,7 +108,7 @@ async function answerFor(
 }
 
 export type Asked =
-  | { readonly kind: 'enqueued' }
+  | { readonly kind: 'enqueued'; readonly state: TagState; readonly sentence: string }
   | { readonly kind: 'denied'; readonly code: string; readonly reason: string }
   | { readonly kind: 'unknown-tag' }
   /** The tag is in a state that this is not for. */
@@ -132,7 +132,7 @@ export async function retryTag(deps: Pick<TagDeps, 'db'>, tagId: number, actor: 
     }
     await enqueueDecision(trx, tagId, tag.gitRepositoryId);
     await recordAudit(trx, { actor: actorName(actor), action: 'tag.retried', subject: `tag ${tagId} (${tag.ref})` });
-    return { kind: 'enqueued' };
+    return { kind: 'enqueued', state, sentence: 'The tag is tried again now.' };
   });
 }
 
@@ -170,11 +170,12 @@ export async function redecideTag(
       subject: `tag ${tagId} (${tag.ref})`,
       detail: { code: denial.code },
     });
-    return { kind: 'enqueued' };
+    return { kind: 'enqueued', state, sentence: 'The tag is decided again now; the first decision stays on record.' };
   });
 }
 
-async function findRepository(
+/** The row that a notice or a question is about. */
+export async function findRepository(
   deps: Pick<TagDeps, 'db'>,
   name: RepositoryName,
 ): Promise<Pick<GitRepository, 'id' | 'enabled'> | undefined> {

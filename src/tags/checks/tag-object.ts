@@ -1,5 +1,4 @@
-/** Check 3, `tag.object`: the object is an annotated tag of a commit, well-formed, and is the one that was listed. */
-import { createHash } from 'node:crypto';
+/** Check 3, `tag.object`: the object is an annotated tag of a commit, and well-formed. */
 import { isProblem, describeProblem } from '../../debian/problem.ts';
 import type { Candidate } from '../facts.ts';
 import type { GitObjects } from '../git-objects.ts';
@@ -40,14 +39,6 @@ export async function checkTagObject(candidate: Candidate, objects: GitObjects):
       remedy,
     );
   }
-  if (hashObject(objectFormat, object.type, object.bytes) !== objectId) {
-    return obstructed(
-      'tag.object',
-      'mirror.damaged-object',
-      `The bytes of the tag object ${shortId(objectId)} do not have this hash: the mirror is damaged.`,
-      'Look at the disk; the mirror in the git folder may be removed, it is fetched again.',
-    );
-  }
   const tag = parseTagObject(object.bytes, objectFormat);
   if (isProblem(tag)) {
     return rejected(
@@ -57,9 +48,4 @@ export async function checkTagObject(candidate: Candidate, objects: GitObjects):
     );
   }
   return passed({ bytes: object.bytes, tag }, `annotated tag of commit ${shortId(tag.commitId)}`);
-}
-
-/** The id that git gives to an object with this content. */
-export function hashObject(format: 'sha1' | 'sha256', type: string, bytes: Uint8Array): string {
-  return createHash(format).update(`${type} ${bytes.length}\0`).update(bytes).digest('hex');
 }

@@ -58,9 +58,10 @@ export async function checkUpstreamBound(
         `What the upstream tag ${quote(binding.tag)} leads to does not pass git's checks: ${fetched.reason}.`,
       );
     case 'resolved':
+    case 'sent':
       break;
   }
-  if (fetched.commitId !== binding.commitId) {
+  if (fetched.kind === 'resolved' && fetched.commitId !== binding.commitId) {
     return reject(
       `The upstream tag ${quote(binding.tag)} was expected to lead to ${shortId(binding.commitId)}, as signed, and it leads to ${shortId(fetched.commitId)}.`,
     );
@@ -71,17 +72,18 @@ export async function checkUpstreamBound(
       ? reject(`The upstream tree ${shortId(binding.commitId)} cannot be taken: ${listing.reason}.`)
       : missing(binding.commitId);
   }
+  const found =
+    fetched.kind === 'resolved'
+      ? `${binding.tag} leads to commit ${shortId(binding.commitId)}, as signed`
+      : `commit ${shortId(binding.commitId)}; that ${binding.tag} leads to it is looked at when both are pushed`;
   if (claim.pristineTarCommitId === undefined) {
-    return passed(
-      { commitId: binding.commitId, listing, pristineTar: undefined },
-      `${binding.tag} leads to commit ${shortId(binding.commitId)}, as signed`,
-    );
+    return passed({ commitId: binding.commitId, listing, pristineTar: undefined }, found);
   }
   const pristineTar = await bindPristineTar(candidate, claim, binding, claim.pristineTarCommitId, source, listing);
   if ('kind' in pristineTar) return pristineTar;
   return passed(
     { commitId: binding.commitId, listing, pristineTar: { commitId: claim.pristineTarCommitId, listing: pristineTar } },
-    `${binding.tag} leads to commit ${shortId(binding.commitId)}, as signed; pristine-tar's data is in ${shortId(claim.pristineTarCommitId)}`,
+    `${found}; pristine-tar's data is in ${shortId(claim.pristineTarCommitId)}`,
   );
 }
 

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CheckDeps } from '../../src/archive/checks/deps.ts';
 import { createWholeIndexKeeper } from '../../src/archive/index-keeper/whole.ts';
 import type { FaultPoint, PublishDeps } from '../../src/archive/publish/publication.ts';
 import { publishSuite } from '../../src/archive/publish/publisher.ts';
@@ -30,7 +31,7 @@ export interface ArchiveWorld {
   /** The state folder. */
   readonly folder: string;
   readonly blobs: FolderBlobStore;
-  readonly deps: PublishDeps;
+  readonly deps: PublishDeps & CheckDeps;
   readonly archiveId: number;
   readonly suiteId: number;
   readonly archiveFolder: string;
@@ -94,7 +95,7 @@ export async function createArchiveWorld(options: WorldOptions = {}): Promise<Ar
     })
     .returning('id')
     .executeTakeFirstOrThrow();
-  const deps: PublishDeps = {
+  const deps: PublishDeps & CheckDeps = {
     db,
     blobs,
     paths,

@@ -62,7 +62,7 @@ export const planRoute = createRoute({
   path: '/api/v1/apply/plan',
   summary: 'What applying the files would change, or what is wrong with them',
   tags,
-  ...access('administrator'),
+  ...access('person'),
   request: { body: jsonBody(distributionSchema) },
   responses: { 200: json(planSchema, 'The plan'), ...refusals },
 });
@@ -72,7 +72,7 @@ export const applyRoute = createRoute({
   path: '/api/v1/apply/confirm',
   summary: 'Apply the files, when they still mean the plan with this hash',
   tags,
-  ...access('administrator'),
+  ...access('person'),
   request: { body: jsonBody(distributionSchema.extend({ hash: z.string().max(128) })) },
   responses: { 200: json(z.object({ applied: z.array(changeSchema) }), 'What was changed'), ...refusals },
 });

@@ -95,7 +95,7 @@ export const tagRoute = createRoute({
 
 export const verdictSchema = z
   .object({
-    outcome: z.enum(['accepted', 'rejected', 'obstructed', 'ignored']),
+    outcome: z.enum(['accepted', 'rejected', 'obstructed']),
     code: z.string(),
     sentence: z.string(),
     remedy: z.string().nullable(),
@@ -116,7 +116,9 @@ export const checkTagRoute = createRoute({
   ...access('person'),
   request: {
     query: z.object({
-      repository: repositoryName,
+      /** The Git repository by its name, or by its address; one of the two. */
+      repository: repositoryName.exactOptional(),
+      url: z.string().max(1000).exactOptional(),
       ref: z.string().min(1).max(250),
       object: objectId,
     }),
@@ -142,7 +144,7 @@ export const redecideTagRoute = createRoute({
   path: '/api/v1/tags/{id}/redecide',
   summary: 'Decide a tag again that was denied for its signer, after a grant was mended',
   tags,
-  ...access('administrator'),
+  ...access('person'),
   request: { params: z.object({ id: idInPath }) },
   responses: { 200: json(asked, 'It is decided again'), ...refusals },
 });

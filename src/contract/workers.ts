@@ -81,7 +81,7 @@ export const revokeWorkerRoute = createRoute({
   path: '/api/v1/workers/{name}/revoke',
   summary: 'Revoke a worker: its next request is refused, its jobs go back',
   tags,
-  ...access('administrator'),
+  ...access('operator'),
   request: {
     params: z.object({ name }),
     body: jsonBody(z.strictObject({ reason: z.string().min(1).max(1000) })),

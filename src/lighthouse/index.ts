@@ -44,6 +44,6 @@ export {
 } from './logs.ts';
 export { PRESENT_SECONDS, whyJobsWait, whyWaiting, type Waiting } from './why.ts';
 export { LEASE_SECONDS, type AttemptState, type EndState, type JobState } from './model.ts';
-export { LIGHTHOUSE_CHANNELS, createSignals, type Signals } from './signals.ts';
+export { LIGHTHOUSE_CHANNELS, createSignals, createWaiter, type Signals } from './signals.ts';
 export { LIGHTHOUSE_CRON, lighthouseTasks, watchLeases, type LighthouseTaskDeps } from './tasks.ts';
 export type { Refusal } from './store.ts';

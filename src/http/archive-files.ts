@@ -1,0 +1,205 @@
+/**
+ * Serves the published trees to apt: `/archive/NAME/dists/…`, `/archive/NAME/pool/…`. Range and conditional requests work;
+ * what never changes (the pool, by-hash) says so to caches; a suite's files have the Date of their Release as Last-Modified,
+ * since apt compares the two.
+ */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { Readable } from 'node:stream';
+import type { Handler } from 'hono';
+import { findArchive } from '../registry/index.ts';
+import { audiencesOf } from '../permissions/index.ts';
+import { isErrnoException } from '../platform/errors.ts';
+import { contentRange, selectRange } from './byte-range.ts';
+import { actorOf, authenticate } from './callers.ts';
+import { isNotModified, mayContinue, type Validators } from './conditions.ts';
+import type { HttpDeps } from './deps.ts';
+import type { HttpEnv } from './env.ts';
+import { INERT_POLICY } from './hardening.ts';
+import { openInside, type OpenedFile } from './open-file.ts';
+import { namesOfPath } from './safe-path.ts';
+import { Refusal, notFound } from './refusal.ts';
+
+const PREFIX = '/archive';
+const READ_BYTES = 256 * 1024;
+
+const CONTENT_TYPES: ReadonlyMap<string, string> = new Map([
+  ['deb', 'application/vnd.debian.binary-package'],
+  ['udeb', 'application/vnd.debian.binary-package'],
+  ['xz', 'application/x-xz'],
+  ['gz', 'application/gzip'],
+  ['zst', 'application/zstd'],
+  ['bz2', 'application/x-bzip2'],
+  ['gpg', 'application/pgp-signature'],
+]);
+const TEXTS = /^(InRelease|Release|Packages|Sources|Index|Translation-[\w@.-]+|.+\.(dsc|changes|buildinfo|asc|diff))$/;
+
+/** The file behind the request, for GET and HEAD. */
+export function archiveFiles(deps: Pick<HttpDeps, 'db' | 'paths'>): Handler<HttpEnv> {
+  const dates = releaseDates();
+  return async (c) => {
+    const [archive, ...names] = namesBehind(c.req.raw.url) ?? [];
+    if (archive === undefined || names.length === 0) throw notFound('such file');
+    const audience = await archiveAudience(deps, archive, c.req.header('authorization'));
+    const opened = await openInside(deps.paths.archive(archive), names);
+    if (opened === undefined) throw notFound('such file');
+    try {
+      const immutable = isImmutable(names);
+      const current = await validatorsOf(deps.paths.archive(archive), names, opened, dates);
+      const headers = new Headers({
+        etag: current.etag,
+        'last-modified': current.lastModified.toUTCString(),
+        'cache-control': cachePolicy(immutable, audience === 'public'),
+        'accept-ranges': 'bytes',
+        'content-type': contentTypeOf(names),
+        'content-security-policy': INERT_POLICY,
+        'cross-origin-resource-policy': 'cross-origin',
+        'x-content-type-options': 'nosniff',
+      });
+      const conditions = {
+        ifNoneMatch: c.req.header('if-none-match'),
+        ifModifiedSince: c.req.header('if-modified-since'),
+      };
+      if (isNotModified(conditions, current)) {
+        await opened.handle.close();
+        return new Response(null, { status: 304, headers });
+      }
+      const size = Number(opened.facts.size);
+      const wanted = mayContinue(c.req.header('if-range'), current) ? c.req.header('range') : undefined;
+      const range = selectRange(wanted, size);
+      if (range.kind === 'unsatisfiable') {
+        await opened.handle.close();
+        throw new Refusal({
+          status: 416,
+          code: 'range.unsatisfiable',
+          detail: `the file has ${size} bytes`,
+          headers: { 'content-range': `bytes */${size}` },
+        });
+      }
+      const start = range.kind === 'part' ? range.start : 0;
+      const length = range.kind === 'part' ? range.length : size;
+      headers.set('content-length', String(length));
+      if (range.kind === 'part') headers.set('content-range', contentRange(start, length, size));
+      const status = range.kind === 'part' ? 206 : 200;
+      if (c.req.raw.method === 'HEAD' || length === 0) {
+        await opened.handle.close();
+        return new Response(c.req.raw.method === 'HEAD' ? null : '', { status, headers });
+      }
+      return new Response(bytesOf(opened, start, length), { status, headers });
+    } catch (error) {
+      await opened.handle.close().catch(() => undefined);
+      throw error;
+    }
+  };
+}
+
+/**
+ * The names behind the raw request target. The parser of URLs resolves `..` by itself, so what it hands on is looked at
+ * segment by segment and never again as one path.
+ */
+function namesBehind(url: string): readonly string[] | undefined {
+  const path = new URL(url).pathname;
+  return path.startsWith(`${PREFIX}/`) ? namesOfPath(path.slice(PREFIX.length)) : undefined;
+}
+
+/** The audience of an archive that the caller may see. @throws Refusal 404 */
+export async function archiveAudience(
+  deps: Pick<HttpDeps, 'db'>,
+  name: string,
+  authorization: string | undefined,
+): Promise<string> {
+  const archive = /^[a-z0-9][a-z0-9.-]{0,63}$/.test(name) ? await findArchive(deps.db, name) : undefined;
+  if (archive === undefined) throw notFound('such archive');
+  if (archive.audience === 'public') return archive.audience;
+  if (authorization === undefined) {
+    throw new Refusal({
+      ...notFound('such archive').facts,
+      status: 401,
+      code: 'credentials.missing',
+      detail: 'there is no such archive, or it needs credentials',
+      remedy:
+        'a member puts "machine HOST login landfall password TOKEN" into /etc/apt/auth.conf.d, see apt_auth.conf(5)',
+      headers: { 'www-authenticate': 'Basic realm="landfall archive"' },
+    });
+  }
+  const caller = await authenticate(deps, authorization, { basic: true });
+  if (!audiencesOf(actorOf(caller)).includes(archive.audience)) throw notFound('such archive');
+  return archive.audience;
+}
+
+function isImmutable(names: readonly string[]): boolean {
+  return names[0] === 'pool' || names.includes('by-hash');
+}
+
+function cachePolicy(immutable: boolean, isPublic: boolean): string {
+  const whose = isPublic ? 'public' : 'private';
+  return immutable ? `${whose}, max-age=31536000, immutable` : `${whose}, no-cache`;
+}
+
+function contentTypeOf(names: readonly string[]): string {
+  const last = names.at(-1) ?? '';
+  const extension = last.slice(last.lastIndexOf('.') + 1);
+  const known = CONTENT_TYPES.get(extension);
+  if (known !== undefined) return known;
+  return TEXTS.test(last) ? 'text/plain; charset=utf-8' : 'application/octet-stream';
+}
+
+/**
+ * ETag and Last-Modified. Bytes behind a name in the pool never change (I8) and a publication lies in a folder of its own,
+ * so where the bytes really lie and how many they are says which they are.
+ */
+async function validatorsOf(
+  root: string,
+  names: readonly string[],
+  opened: OpenedFile,
+  dates: ReleaseDates,
+): Promise<Validators> {
+  const place = names[0] === 'dists' ? opened.path : names.join('/');
+  const digest = createHash('sha256').update(`${place}\n${opened.facts.size}`).digest('base64url').slice(0, 22);
+  const date = names[0] === 'dists' ? await dates(suiteFolder(root, names, opened.path)) : undefined;
+  const written = new Date(Math.floor(Number(opened.facts.mtimeMs) / 1000) * 1000);
+  return { etag: `"${digest}"`, lastModified: date ?? written };
+}
+
+/** The folder of the publication that an opened file belongs to: the file's own, without its names below the suite. */
+function suiteFolder(root: string, names: readonly string[], path: string): string | undefined {
+  const below = join(...names.slice(2));
+  if (names.length < 3 || !path.endsWith(`/${below}`)) return undefined;
+  const folder = path.slice(0, -below.length - 1);
+  return relative(root, folder).startsWith('..') ? undefined : folder;
+}
+
+type ReleaseDates = (folder: string | undefined) => Promise<Date | undefined>;
+
+/** The Date of the Release in a publication's folder, remembered: the folder never changes once it is published. */
+function releaseDates(): ReleaseDates {
+  const known = new Map<string, Date>();
+  return async (folder) => {
+    if (folder === undefined) return undefined;
+    const remembered = known.get(folder);
+    if (remembered !== undefined) return remembered;
+    const date = await readDate(join(folder, 'Release'));
+    if (date === undefined) return undefined;
+    if (known.size >= 1_000) known.clear();
+    known.set(folder, date);
+    return date;
+  };
+}
+
+async function readDate(path: string): Promise<Date | undefined> {
+  try {
+    const match = /^Date: (.+)$/m.exec(await readFile(path, 'utf8'));
+    const milliseconds = Date.parse(match?.[1] ?? '');
+    return Number.isNaN(milliseconds) ? undefined : new Date(milliseconds);
+  } catch (error) {
+    if (isErrnoException(error)) return undefined;
+    throw error;
+  }
+}
+
+function bytesOf(opened: OpenedFile, start: number, length: number): ReadableStream<Uint8Array> {
+  // The stream closes the file: at its end, on an error, and when the client goes away.
+  const stream = opened.handle.createReadStream({ start, end: start + length - 1, highWaterMark: READ_BYTES });
+  return Readable.toWeb(stream) as ReadableStream<Uint8Array>;
+}

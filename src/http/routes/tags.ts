@@ -1,0 +1,110 @@
+/** What people may ask of tags: a verdict before the push, another try, another decision. */
+import { Readable } from 'node:stream';
+import { checkTagRoute, redecideTagRoute, retryTagRoute, type TagDetail } from '../../contract/tags.ts';
+import { distrosOf, findGitRepositoryByName, findGitRepositoryByUrl, getArchive } from '../../registry/index.ts';
+import { checkTag, redecideTag, retryTag, type Asked } from '../../tags/index.ts';
+import type { PersonActor } from '../../permissions/index.ts';
+import type { HttpDeps } from '../deps.ts';
+import { Refusal, notFound } from '../refusal.ts';
+import { viewsFor } from '../views.ts';
+import { audiencesOfCaller, mutable, orNotFound, requirePerson, type Api } from './shared.ts';
+
+export function tagRoutes(app: Api, deps: HttpDeps): void {
+  const find = async (person: PersonActor, id: number): Promise<TagDetail> =>
+    orNotFound(await viewsFor(deps, audiencesOfCaller(person)).tag(id), `tag ${id}`);
+
+  app.openapi(retryTagRoute, async (c) => {
+    const person = requirePerson(c.get('caller'));
+    const { id } = c.req.valid('param');
+    await find(person, id);
+    requireEnqueued(await retryTag(deps, id, person), id);
+    const { state } = await find(person, id);
+    return c.json({ id, state, sentence: 'it is fetched and decided again now' }, 200);
+  });
+
+  app.openapi(redecideTagRoute, async (c) => {
+    const person = requirePerson(c.get('caller'));
+    const { id } = c.req.valid('param');
+    await find(person, id);
+    requireEnqueued(await redecideTag(deps, id, person), id);
+    const { state } = await find(person, id);
+    return c.json({ id, state, sentence: 'it is decided again now; the first decision stays on record' }, 200);
+  });
+
+  app.openapi(checkTagRoute, async (c) => {
+    const person = requirePerson(c.get('caller'));
+    const { repository, url, ref, object } = c.req.valid('query');
+    const gitRepositoryId = await visibleRepository(deps, person, repository, url);
+    const body = c.req.raw.body;
+    const checked = await checkTag(deps, {
+      repository: { id: gitRepositoryId },
+      ref,
+      objectId: object,
+      pack: body === null ? Readable.from([]) : Readable.from(body),
+      signal: AbortSignal.any([c.req.raw.signal, deps.shutdown]),
+    });
+    switch (checked.kind) {
+      case 'unknown-repository':
+        throw unknownRepository();
+      case 'not-ours':
+        throw new Refusal({
+          status: 422,
+          code: 'tag.not-ours',
+          detail: checked.reason,
+          remedy: 'git debpush --distro=DISTRO names the tag so',
+        });
+      case 'verdict': {
+        const { kind: _, ...verdict } = checked;
+        return c.json(mutable(verdict), 200);
+      }
+    }
+  });
+}
+
+/** A repository counts as known to those who may see one of the archives that it may release to. */
+async function visibleRepository(
+  deps: HttpDeps,
+  person: PersonActor,
+  name: string | undefined,
+  url: string | undefined,
+): Promise<number> {
+  if ((name === undefined) === (url === undefined)) {
+    throw new Refusal({
+      status: 400,
+      code: 'request.invalid',
+      detail: 'the Git repository must be named by its name or by its address, one of the two',
+    });
+  }
+  const found =
+    name === undefined
+      ? await findGitRepositoryByUrl(deps.db, url ?? '')
+      : await findGitRepositoryByName(deps.db, name);
+  if (found === undefined) throw unknownRepository();
+  const audiences = audiencesOfCaller(person);
+  for (const { archiveId } of await distrosOf(deps.db, found.id)) {
+    if (audiences.includes((await getArchive(deps.db, archiveId)).audience)) return found.id;
+  }
+  throw unknownRepository();
+}
+
+function unknownRepository(): Refusal {
+  return new Refusal({
+    status: 404,
+    code: 'git-repository.unknown',
+    detail: 'this Git repository is not registered, or it is not for you to see',
+    remedy: 'name it as the server does, with --repository; an administrator registers it with `landfall apply`',
+  });
+}
+
+function requireEnqueued(asked: Asked, id: number): void {
+  switch (asked.kind) {
+    case 'enqueued':
+      return;
+    case 'unknown-tag':
+      throw notFound(`tag ${id}`);
+    case 'denied':
+      throw new Refusal({ status: 403, code: asked.code, detail: asked.reason });
+    case 'not-now':
+      throw new Refusal({ status: 409, code: asked.code, detail: asked.reason });
+  }
+}

@@ -21,7 +21,7 @@ export class LandfallError extends Error {
   readonly code: string;
   readonly doing: string;
   readonly reason: string;
-  readonly remedy?: string;
+  declare readonly remedy?: string;
 
   constructor(facts: FaultFacts) {
     super(`could not ${facts.doing}: ${facts.reason}`, facts.cause === undefined ? undefined : { cause: facts.cause });

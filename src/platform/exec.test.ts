@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { isFault } from './errors.ts';
 import { ProgramFailed, Tail, exec, findProgram } from './exec.ts';
@@ -62,6 +62,15 @@ test('an input stream that fails ends the program and is the error', async () =>
     })(),
   );
   expect(await thrownBy(exec(['cat'], { deadlineMs, input: failing }))).toMatchObject({ message: 'the source broke' });
+});
+
+test('an input stream that is cut off without an error is one all the same', async () => {
+  const source = new PassThrough();
+  source.write('half');
+  setTimeout(() => source.destroy(), 50);
+  expect(await thrownBy(exec(['cat'], { deadlineMs, input: source }))).toMatchObject({
+    code: 'ERR_STREAM_PREMATURE_CLOSE',
+  });
 });
 
 test('an exit code that was not allowed is a fault with the end of stderr', async () => {

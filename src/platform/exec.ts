@@ -296,14 +296,10 @@ async function drain(
 async function feed(child: ChildProcess, input: ExecOptions['input'], end: (reason: Error) => void): Promise<void> {
   const stdin = child.stdin;
   if (stdin === null || input === undefined) return;
-  // A program may stop reading before its input ends; whether that is an error shows in its exit code.
-  const harmless = (error: unknown): boolean =>
-    isErrnoException(error) &&
-    (error.code === 'EPIPE' || error.code === 'ERR_STREAM_PREMATURE_CLOSE' || error.code === 'ECONNRESET');
   if (typeof input === 'string' || input instanceof Uint8Array) {
     await new Promise<void>((resolve) => {
       stdin.once('error', (error) => {
-        if (!harmless(error)) end(error);
+        if (!isBrokenPipe(error)) end(error);
         resolve();
       });
       stdin.once('close', resolve);
@@ -311,22 +307,21 @@ async function feed(child: ChildProcess, input: ExecOptions['input'], end: (reas
     });
     return;
   }
-  let sourceError: unknown;
-  input.once('error', (error) => {
-    sourceError = error;
-  });
-  // The program's end must also end the wait for more input.
+  // The end of the program also ends the wait for more input.
   child.once('exit', () => stdin.destroy());
   try {
     await pipeline(input, stdin);
   } catch (error) {
-    if (sourceError !== undefined) end(toError(sourceError));
-    else if (!harmless(error) && !isPrematureClose(error)) end(toError(error));
+    const programRuns = child.exitCode === null && child.signalCode === null;
+    if (programRuns && !isBrokenPipe(error)) end(toError(error));
   }
 }
 
-function isPrematureClose(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
+/** A program may stop reading before its input ends; whether that is an error shows in its exit code. */
+function isBrokenPipe(error: unknown): boolean {
+  return (
+    isErrnoException(error) && error.syscall === 'write' && (error.code === 'EPIPE' || error.code === 'ECONNRESET')
+  );
 }
 
 function aborted(doing: string, signal: AbortSignal | undefined): LandfallError {

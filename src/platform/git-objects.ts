@@ -1,7 +1,9 @@
 /**
  * Reading many objects of a repository through one git process, with the size known before the content is asked for: a delta
- * of a few bytes can stand for gigabytes.
+ * of a few bytes can stand for gigabytes. What was read is hashed again, because git gives out a loose object that lost its
+ * end as it is, without a word.
  */
+import { createHash } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { LandfallError, toError } from './errors.ts';
 import { git, isObjectType, requireObjectId, type ObjectType } from './git.ts';
@@ -25,25 +27,42 @@ export interface ObjectReader {
 }
 
 /** Opens a repository for reading objects. Requests are answered in order; several may wait at once. */
-export function openObjects(gitDir: string, options: { readonly deadlineMs?: number } = {}): ObjectReader {
+export function openObjects(
+  gitDir: string,
+  options: { readonly deadlineMs?: number; readonly idleMs?: number } = {},
+): ObjectReader {
   const requests = new PassThrough();
+  const cancel = new AbortController();
   const waiting: { take: (answer: Answer) => void; fail: (error: Error) => void }[] = [];
   const parser = new AnswerParser((answer) => waiting.shift()?.take(answer));
   let ended: Error | undefined;
+  let idle: NodeJS.Timeout | undefined;
+  /** Bytes that never come are how a damaged object shows. */
+  const watch = (): void => {
+    clearTimeout(idle);
+    if (waiting.length > 0) idle = setTimeout(() => cancel.abort(), options.idleMs ?? 60_000);
+  };
 
   const done = git(['cat-file', '--batch-command'], {
     gitDir,
     doing: 'read Git objects',
     input: requests,
     deadlineMs: options.deadlineMs ?? 30 * 60_000,
-    stdout: (chunk) => parser.push(chunk),
+    signal: cancel.signal,
+    stdout: (chunk) => {
+      parser.push(chunk);
+      watch();
+    },
   }).then(
     () => undefined,
     (error: unknown) => toError(error),
   );
   void done.then((error) => {
-    ended =
-      error ?? new LandfallError({ code: 'git.closed', doing: 'read Git objects', reason: 'the reader was closed' });
+    clearTimeout(idle);
+    ended = cancel.signal.aborted
+      ? damaged('git does not give all of it')
+      : (error ??
+        new LandfallError({ code: 'git.closed', doing: 'read Git objects', reason: 'the reader was closed' }));
     for (const { fail } of waiting.splice(0)) fail(ended);
   });
 
@@ -54,6 +73,7 @@ export function openObjects(gitDir: string, options: { readonly deadlineMs?: num
       waiting.push({ take, fail });
       parser.expect(command);
       requests.write(`${command} ${objectId}\n`);
+      watch();
     });
   };
   const info = async (objectId: string): Promise<ObjectFacts | undefined> => {
@@ -68,6 +88,13 @@ export function openObjects(gitDir: string, options: { readonly deadlineMs?: num
       if (facts.size > maxBytes) return { kind: 'too-large', ...facts };
       const answer = await ask('contents', objectId);
       if (answer.kind === 'missing') return { kind: 'missing' };
+      const hash = createHash(objectId.length === 40 ? 'sha1' : 'sha256');
+      hash.update(`${answer.type} ${answer.bytes.length}\0`).update(answer.bytes);
+      if (hash.digest('hex') !== objectId) {
+        // What follows cannot be told from the missing part of this one.
+        cancel.abort();
+        throw damaged(`${objectId} has other content than its name says`);
+      }
       return { kind: 'object', type: answer.type, bytes: answer.bytes };
     },
     close: async () => {
@@ -89,6 +116,15 @@ export async function readObject(
   } finally {
     await reader.close();
   }
+}
+
+function damaged(reason: string): LandfallError {
+  return new LandfallError({
+    code: 'git.damaged',
+    doing: 'read a Git object',
+    reason,
+    remedy: 'the mirror is damaged: remove its folder below git/ in the state folder, it is fetched again',
+  });
 }
 
 type Answer =

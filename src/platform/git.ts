@@ -4,7 +4,7 @@
  * checked. The harmless defects of real history (time zones, dates, identities) are let pass; names that play tricks with
  * paths or with `.git` are fatal.
  */
-import { writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
 import { LandfallError, isFault, toError } from './errors.ts';
@@ -87,7 +87,7 @@ export function gitEnvironment(protocols: readonly GitProtocol[] = ['https', 'ss
 /** Runs git. `args` begins with the subcommand. @throws as exec does */
 export async function git(args: readonly [string, ...string[]], options: GitOptions): Promise<ExecResult> {
   const { gitDir, protocols, config, maxFileBytes, maxMemoryBytes, ...rest } = options;
-  const argv = [
+  const argv: [string, ...string[]] = [
     'git',
     ...(gitDir === undefined ? [] : [`--git-dir=${gitDir}`]),
     ...Object.entries({ ...CONFIG, ...config }).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
@@ -97,14 +97,13 @@ export async function git(args: readonly [string, ...string[]], options: GitOpti
     ...(maxFileBytes === undefined ? [] : [`--fsize=${maxFileBytes}`]),
     ...(maxMemoryBytes === undefined ? [] : [`--as=${maxMemoryBytes}`]),
   ];
-  return await exec(
-    limits.length === 0 ? ['git', ...argv.slice(1)] : ['prlimit', ...limits, '--core=0', '--', ...argv],
-    {
-      doing: `run git ${args[0]}`,
-      ...rest,
-      env: { ...gitEnvironment(protocols), ...options.env },
-    },
-  );
+  // With the signal ignored, git says "File too large" where it would end without a word.
+  const bounded = ['prlimit', ...limits, '--core=0', '--', 'env', '--ignore-signal=XFSZ', ...argv] as const;
+  return await exec(limits.length === 0 ? argv : bounded, {
+    doing: `run git ${args[0]}`,
+    ...rest,
+    env: { ...gitEnvironment(protocols), ...options.env },
+  });
 }
 
 const LOCAL_DEADLINE_MS = 120_000;
@@ -184,34 +183,39 @@ export type FetchResult =
   /** An object of it did not pass git's checks. */
   | { readonly kind: 'refused'; readonly detail: string };
 
-/** Fetches refs into a bare repository of ours. Nothing is checked out, no tags come along, no gc starts. */
+/**
+ * Fetches refs into a bare repository of ours. Nothing is checked out, no tags come along, no gc starts. One at a time in a
+ * repository: what a failed fetch leaves is removed.
+ */
 export async function fetchRefs(options: FetchOptions): Promise<FetchResult> {
   requireRemote(options.url);
   options.refspecs.forEach(requireRefspec);
   return await withRemote<FetchResult>(options, async (env) => {
-    await git(
-      [
-        'fetch',
-        '--quiet',
-        '--no-tags',
-        '--no-write-fetch-head',
-        '--no-auto-maintenance',
-        '--no-recurse-submodules',
-        '--no-show-forced-updates',
-        ...(options.depth === undefined ? [] : [`--depth=${options.depth}`]),
-        '--',
-        options.url,
-        ...options.refspecs,
-      ],
-      {
-        ...remoteOptions(options, env),
-        gitDir: options.gitDir,
-        doing: `fetch from ${options.url}`,
-        // Loose objects have no common size to bound; a pack is one file.
-        config: { 'fetch.unpackLimit': '1' },
-        maxFileBytes: options.maxPackBytes,
-        maxMemoryBytes: options.maxMemoryBytes ?? 2 * 1024 ** 3,
-      },
+    await removingUnfinishedPacks(options.gitDir, () =>
+      git(
+        [
+          'fetch',
+          '--quiet',
+          '--no-tags',
+          '--no-write-fetch-head',
+          '--no-auto-maintenance',
+          '--no-recurse-submodules',
+          '--no-show-forced-updates',
+          ...(options.depth === undefined ? [] : [`--depth=${options.depth}`]),
+          '--',
+          options.url,
+          ...options.refspecs,
+        ],
+        {
+          ...remoteOptions(options, env),
+          gitDir: options.gitDir,
+          doing: `fetch from ${options.url}`,
+          // Loose objects have no common size to bound; a pack is one file.
+          config: { 'fetch.unpackLimit': '1' },
+          maxFileBytes: options.maxPackBytes,
+          maxMemoryBytes: options.maxMemoryBytes ?? 2 * 1024 ** 3,
+        },
+      ),
     );
     return { kind: 'fetched' };
   });
@@ -313,14 +317,16 @@ export async function indexPack(
 ): Promise<{ readonly kind: 'indexed' } | { readonly kind: 'refused' | 'too-large'; readonly detail: string }> {
   const severities = Object.entries(FSCK_SEVERITIES).map(([id, severity]) => `${id}=${severity}`);
   try {
-    await git(['index-pack', '--stdin', `--strict=${severities.join(',')}`, `--max-input-size=${options.maxBytes}`], {
-      gitDir,
-      doing: 'store a pack',
-      input: pack,
-      deadlineMs: options.deadlineMs ?? 30 * 60_000,
-      maxFileBytes: options.maxBytes + 1024 ** 2,
-      maxMemoryBytes: options.maxMemoryBytes ?? 2 * 1024 ** 3,
-    });
+    await removingUnfinishedPacks(gitDir, () =>
+      git(['index-pack', '--stdin', `--strict=${severities.join(',')}`, `--max-input-size=${options.maxBytes}`], {
+        gitDir,
+        doing: 'store a pack',
+        input: pack,
+        deadlineMs: options.deadlineMs ?? 30 * 60_000,
+        maxFileBytes: options.maxBytes + 1024 ** 2,
+        maxMemoryBytes: options.maxMemoryBytes ?? 2 * 1024 ** 3,
+      }),
+    );
     return { kind: 'indexed' };
   } catch (error) {
     if (!(error instanceof ProgramFailed)) throw error;
@@ -351,8 +357,7 @@ export function isObjectType(text: string | undefined): text is ObjectType {
 }
 
 const NO_SPACE = /No space left on device|Disk quota exceeded/;
-const TOO_LARGE =
-  /died of signal 25|File too large|exceeds maximum allowed size|[Oo]ut of memory|malloc failed|mmap failed|too large to/;
+const TOO_LARGE = /File too large|exceeds maximum allowed size|[Oo]ut of memory|malloc failed|mmap failed|too large to/;
 const MISSING_REF = /couldn't find remote ref|not our ref|no such remote ref|unadvertised object/;
 const REFUSED =
   /fsck error|fsckError|error in (object|tag|commit|tree|blob)|error: object [0-9a-f]+: |invalid index-pack output|index-pack failed|bad pack header|pack has bad object|inflate returned|SHA1 COLLISION/;
@@ -379,12 +384,24 @@ async function withRemote<T>(
     const words = error.result.stderr;
     const detail = explain(words);
     if (NO_SPACE.test(words)) throw full(error);
-    if (error.result.signal === 'SIGXFSZ' || TOO_LARGE.test(words)) {
+    if (TOO_LARGE.test(words)) {
       return { kind: 'too-large', detail: 'it brings more than the limit of this Git repository allows' };
     }
     if (MISSING_REF.test(words)) return { kind: 'missing-ref', detail };
     if (REFUSED.test(words)) return { kind: 'refused', detail };
     return { kind: 'unreachable', detail };
+  }
+}
+
+/** git leaves the part of a pack that it received when it fails; the disk may have failed it because it is full. */
+async function removingUnfinishedPacks<T>(gitDir: string, operation: () => Promise<T>): Promise<T> {
+  try {
+    return await operation();
+  } catch (error) {
+    const folder = join(gitDir, 'objects', 'pack');
+    const names = await readdir(folder).catch(() => []);
+    for (const name of names) if (name.startsWith('tmp_')) await rm(join(folder, name), { force: true });
+    throw error;
   }
 }
 

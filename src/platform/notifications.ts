@@ -54,8 +54,8 @@ export async function listen(connection: DatabaseConnection, options: ListenOpti
       client = fresh;
       if (!stopped) for (const channel of options.channels) options.onNotification(channel, '');
     } catch (error) {
-      await fresh.end().catch(() => undefined);
       lose(toError(error));
+      await fresh.end().catch(() => undefined);
     }
   };
   connecting = connect();

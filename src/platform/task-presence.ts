@@ -38,7 +38,7 @@ const SWEEP = `
 
 export interface Presence {
   readonly poolId: string;
-  /** Says goodbye: the row and the lock go at once. */
+  /** Says goodbye: what the pool still holds is given back, the row and the lock go at once. */
   end(): Promise<void>;
 }
 
@@ -104,7 +104,12 @@ export async function beginPresence(connection: DatabaseConnection, poolId: stri
       clearTimeout(timer);
       await beating;
       clearTimeout(timer);
-      await client?.query('DELETE FROM task_pools WHERE pool_id = $1', [poolId]).catch(() => undefined);
+      try {
+        await client?.query('SELECT graphile_worker.force_unlock_workers($1::text[])', [[poolId]]);
+        await client?.query('DELETE FROM task_pools WHERE pool_id = $1', [poolId]);
+      } catch (error) {
+        logger.debug({ error }, 'the database was away when background tasks ended');
+      }
       await client?.end().catch(() => undefined);
     },
   };

@@ -20,7 +20,7 @@ import { beginPresence, type Presence } from './task-presence.ts';
 export interface EnqueueOptions {
   /**
    * One waiting task per key: enqueued again, the waiting one takes the new payload and time. One that runs already is left
-   * alone, and another is enqueued after it.
+   * alone and another is enqueued, which may run beside it: who cannot bear that gives a queue name too.
    */
   readonly jobKey?: string;
   readonly runAt?: Date;
@@ -167,20 +167,16 @@ export async function startTasks(options: TaskOptions): Promise<Tasks> {
 
   const stop = async (graceMs: number): Promise<void> => {
     stopping = true;
-    const timer = setTimeout(() => {
-      runner.kill('the grace period is over').catch((error: unknown) => logger.warn({ error }, 'tasks ended by force'));
-    }, graceMs);
-    try {
-      await runner.stop();
-      await runner.promise;
-    } catch (error) {
-      logger.debug({ error }, 'tasks were stopped when they had ended');
-    } finally {
-      clearTimeout(timer);
-    }
+    const drained = runner
+      .stop()
+      .then(() => runner.promise)
+      .catch((error: unknown) => logger.debug({ error }, 'tasks were stopped when they had ended'));
+    const inTime = await Promise.race([drained.then(() => true), expiry(graceMs)]);
     finished.resolve(undefined);
+    if (!inTime) logger.warn({ graceMs }, 'gave back background tasks that did not end in time');
+    // Saying goodbye gives back what is still held, so that another process need not wait.
     await presence.end();
-    await pool.end();
+    await Promise.race([pool.end(), expiry(inTime ? 5_000 : 0)]);
   };
   let stopped: Promise<void> | undefined;
   return {
@@ -224,6 +220,11 @@ function cronItem(entry: CronEntry): CronItem {
     ...(entry.payload === undefined ? {} : { payload: { ...entry.payload } }),
     options: { backfillPeriod: 0, maxAttempts: entry.maxAttempts ?? 3, jobKey: `cron:${entry.task}` },
   };
+}
+
+/** False after so many milliseconds; does not keep the process alive. */
+async function expiry(milliseconds: number): Promise<false> {
+  return await new Promise((resolve) => setTimeout(() => resolve(false), milliseconds).unref());
 }
 
 interface Deferred<T> {

@@ -13,7 +13,7 @@ import {
   type ProposedGrant,
   type Receiver,
 } from './model.ts';
-import { administrators, findGroup, findPerson, getPerson, loadHolder, membersOfGroup } from './store.ts';
+import { administrators, findGroup, findPerson, loadHolder, membersOfGroup } from './store.ts';
 
 /** `alice`, or `group:core`. */
 export type ReceiverName = string;
@@ -61,6 +61,7 @@ export async function grant(trx: Trx, wanted: NewGrant, by: Actor | SystemActor)
   const ruling = await rule(trx, proposed, receiver, by);
   if (ruling.kind !== 'allowed') return { ...ruling, kind: 'refused' };
 
+  await lockReceiver(trx, receiver);
   const current = await trx
     .selectFrom('grants')
     .select(['id', 'valid_until'])
@@ -195,6 +196,16 @@ async function findReceiver(db: Db, name: ReceiverName): Promise<FoundReceiver |
   return person === undefined ? undefined : { name, personId: person.id, groupId: null, personIds: [person.id] };
 }
 
+/** One at a time: of two who give the same permission at the same moment, the second finds it held. */
+async function lockReceiver(trx: Trx, receiver: FoundReceiver): Promise<void> {
+  if (receiver.personId !== null) {
+    await trx.selectFrom('people').select('id').where('id', '=', receiver.personId).forNoKeyUpdate().execute();
+  }
+  if (receiver.groupId !== null) {
+    await trx.selectFrom('groups').select('id').where('id', '=', receiver.groupId).forNoKeyUpdate().execute();
+  }
+}
+
 function sameReceiver(receiver: FoundReceiver) {
   return sql<boolean>`(coalesce(person_id, 0), coalesce(group_id, 0)) = (${receiver.personId ?? 0}, ${receiver.groupId ?? 0})`;
 }
@@ -230,11 +241,6 @@ async function endGrant(trx: Trx, grantId: number): Promise<void> {
     .where('id', '=', grantId)
     .where('withdrawn_at', 'is', null)
     .execute();
-}
-
-/** A person's name in words, for those who only have the number. */
-export async function handleOf(db: Db, personId: number): Promise<string | undefined> {
-  return (await getPerson(db, personId))?.handle;
 }
 
 function refused(

@@ -5,7 +5,8 @@
  * An event is recorded in the transaction of the fact that it tells, so that neither exists without the other. Readers keep a
  * cursor: the transaction number and the id of the last row they saw. Rows are handed out in that order, and only those whose
  * transaction is older than every one that still runs: an event that commits late is therefore never skipped, although
- * younger ones committed before it. The price is that a long transaction that writes holds back what came after it.
+ * younger ones committed before it. The price is that a transaction that writes, anywhere in the database server, holds back
+ * what came after it; `pending` tells a reader that this is so, and that it should look again soon.
  */
 import { sql } from 'kysely';
 import { jsonText, type Db, type JsonObject, type Trx } from './database.ts';
@@ -90,14 +91,18 @@ export async function recordAudit(trx: Trx, entry: NewAuditEntry): Promise<void>
     .execute();
 }
 
+export interface EventPage {
+  readonly events: readonly RecordedEvent[];
+  readonly cursor: EventCursor;
+  /** There are events that are held back; nothing will wake the reader for them. */
+  readonly pending: boolean;
+}
+
 /**
  * The next events, oldest first. `cursor` is where to go on: also when nothing was found, it moves past all that was looked
  * at, so that a reader of few events does not search the same rows again.
  */
-export async function readEvents(
-  db: Db,
-  query: EventQuery,
-): Promise<{ readonly events: readonly RecordedEvent[]; readonly cursor: EventCursor }> {
+export async function readEvents(db: Db, query: EventQuery): Promise<EventPage> {
   const [afterXid, afterId] = (query.after ?? FIRST_EVENT).split('-');
   // Taken before the rows are looked at: what is older than this can no longer appear.
   const horizon = await eventHorizon(db);
@@ -122,10 +127,16 @@ export async function readEvents(
     data: row.data,
   }));
   const last = events.at(-1);
-  if (last !== undefined && events.length >= query.limit) return { events, cursor: last.cursor };
+  if (last !== undefined && events.length >= query.limit) return { events, cursor: last.cursor, pending: false };
   // Everything below the horizon was read; ids begin at 1, so nothing at the horizon itself is passed over.
   const end = BigInt(horizon) > BigInt(afterXid ?? '0') ? cursorOf(horizon, 0) : (query.after ?? FIRST_EVENT);
-  return { events, cursor: end };
+  const heldBack = await db
+    .selectFrom('events')
+    .select('id')
+    .where(sql<boolean>`xid >= ${horizon}::xid8`)
+    .limit(1)
+    .executeTakeFirst();
+  return { events, cursor: end, pending: heldBack !== undefined };
 }
 
 /** The cursor of a reader that only wants what happens from here on. */

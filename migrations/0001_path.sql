@@ -363,6 +363,7 @@ CREATE TABLE tag_decisions (
 );
 CREATE INDEX tag_decisions_tag ON tag_decisions (tag_id, id);
 CREATE UNIQUE INDEX tag_decisions_accepted_once ON tag_decisions (tag_id) WHERE outcome = 'accepted';
+CREATE INDEX tag_decisions_source ON tag_decisions (source);
 CREATE INDEX tag_decisions_key ON tag_decisions (key_fingerprint);
 CREATE TRIGGER tag_decisions_only_added BEFORE UPDATE OR DELETE ON tag_decisions FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
@@ -633,6 +634,8 @@ CREATE TABLE source_packages (
   created_at timestamptz NOT NULL DEFAULT now(),
   UNIQUE (archive_id, name, version)
 );
+CREATE INDEX source_packages_upload ON source_packages (upload_id);
+CREATE INDEX source_packages_submission ON source_packages (submission_id);
 
 CREATE TABLE binary_packages (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -650,6 +653,7 @@ CREATE TABLE binary_packages (
   created_at timestamptz NOT NULL DEFAULT now(),
   UNIQUE (archive_id, name, version, architecture)
 );
+CREATE INDEX binary_packages_upload ON binary_packages (upload_id);
 CREATE INDEX binary_packages_source ON binary_packages (source_package_id);
 
 CREATE TABLE package_files (
@@ -671,6 +675,7 @@ CREATE TABLE suite_sources (
   removed_serial bigint,
   CHECK (removed_serial IS NULL OR removed_serial >= added_serial)
 );
+CREATE INDEX suite_sources_package ON suite_sources (source_package_id);
 CREATE UNIQUE INDEX suite_sources_current ON suite_sources (suite_id, source_package_id) WHERE removed_serial IS NULL;
 
 CREATE TABLE suite_binaries (
@@ -683,6 +688,7 @@ CREATE TABLE suite_binaries (
   removed_serial bigint,
   CHECK (removed_serial IS NULL OR removed_serial >= added_serial)
 );
+CREATE INDEX suite_binaries_package ON suite_binaries (binary_package_id);
 CREATE UNIQUE INDEX suite_binaries_current ON suite_binaries (suite_id, architecture, binary_package_id) WHERE removed_serial IS NULL;
 
 CREATE TABLE publications (

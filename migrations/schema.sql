@@ -1144,6 +1144,8 @@ CREATE INDEX attempts_worker ON public.attempts USING btree (worker_id, id DESC)
 
 CREATE INDEX binary_packages_source ON public.binary_packages USING btree (source_package_id);
 
+CREATE INDEX binary_packages_upload ON public.binary_packages USING btree (upload_id);
+
 CREATE INDEX events_cursor ON public.events USING btree (xid, id);
 
 CREATE INDEX events_submission ON public.events USING btree (submission_id, id) WHERE (submission_id IS NOT NULL);
@@ -1172,15 +1174,25 @@ CREATE INDEX pool_files_sha256 ON public.pool_files USING btree (sha256);
 
 CREATE UNIQUE INDEX publications_one_open ON public.publications USING btree (suite_id) WHERE (state <> 'published'::text);
 
+CREATE INDEX source_packages_submission ON public.source_packages USING btree (submission_id);
+
+CREATE INDEX source_packages_upload ON public.source_packages USING btree (upload_id);
+
 CREATE INDEX submissions_source ON public.submissions USING btree (source, id);
 
 CREATE UNIQUE INDEX suite_binaries_current ON public.suite_binaries USING btree (suite_id, architecture, binary_package_id) WHERE (removed_serial IS NULL);
 
+CREATE INDEX suite_binaries_package ON public.suite_binaries USING btree (binary_package_id);
+
 CREATE UNIQUE INDEX suite_sources_current ON public.suite_sources USING btree (suite_id, source_package_id) WHERE (removed_serial IS NULL);
+
+CREATE INDEX suite_sources_package ON public.suite_sources USING btree (source_package_id);
 
 CREATE UNIQUE INDEX tag_decisions_accepted_once ON public.tag_decisions USING btree (tag_id) WHERE (outcome = 'accepted'::text);
 
 CREATE INDEX tag_decisions_key ON public.tag_decisions USING btree (key_fingerprint);
+
+CREATE INDEX tag_decisions_source ON public.tag_decisions USING btree (source);
 
 CREATE INDEX tag_decisions_tag ON public.tag_decisions USING btree (tag_id, id);
 

@@ -206,11 +206,12 @@ async function readUploads(db: Db, ids: readonly number[]): Promise<readonly Upl
       SELECT count(*) AS memberships, count(*) FILTER (WHERE p.id IS NULL) AS unpublished, max(p.published_at) AS published_at,
         max(p.serial) AS published_serial, min(s.name) AS published_suite
       FROM (
+        -- What was replaced before any publication was never there.
         SELECT ss.suite_id, ss.added_serial FROM source_packages sp JOIN suite_sources ss ON ss.source_package_id = sp.id
-        WHERE sp.upload_id = u.id
+        WHERE sp.upload_id = u.id AND ss.removed_serial IS DISTINCT FROM ss.added_serial
         UNION ALL
         SELECT sb.suite_id, sb.added_serial FROM binary_packages bp JOIN suite_binaries sb ON sb.binary_package_id = bp.id
-        WHERE bp.upload_id = u.id
+        WHERE bp.upload_id = u.id AND sb.removed_serial IS DISTINCT FROM sb.added_serial
       ) AS member
       JOIN suites s ON s.id = member.suite_id
       LEFT JOIN LATERAL (

@@ -316,7 +316,12 @@ function published(upload: UploadFacts | undefined, facts: SubmissionFacts): Dra
     by: 'landfall',
   } as const;
   if (upload.memberships === 0) {
-    return step({ ...common, state: 'skipped', by: null, sentence: 'nothing of it is in a suite' });
+    return step({
+      ...common,
+      state: 'skipped',
+      by: null,
+      sentence: 'it was replaced, or removed, before a publication',
+    });
   }
   if (upload.unpublished > 0) {
     return step({ ...common, state: 'running', sentence: `the next publication of ${where} brings it`, moves: true });

@@ -50,7 +50,7 @@ export async function teardown(): Promise<void> {
 }
 
 /** PostgreSQL refuses to run as root. */
-async function ordinaryUser(): Promise<SystemUser> {
+export async function ordinaryUser(): Promise<SystemUser> {
   for (const name of ['landfall', 'postgres', 'nobody']) {
     const user = await findUser(name);
     if (user !== undefined) return user;

@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Handler } from 'hono';
-import { findArchive } from '../registry/index.ts';
+import { findArchive, findSuite } from '../registry/index.ts';
 import { audiencesOf } from '../permissions/index.ts';
 import { isErrnoException } from '../platform/errors.ts';
 import { contentRange, selectRange } from './byte-range.ts';
@@ -41,7 +41,8 @@ export function archiveFiles(deps: Pick<HttpDeps, 'db' | 'paths'>): Handler<Http
   return async (c) => {
     const [archive, ...names] = namesBehind(c.req.raw.url) ?? [];
     if (archive === undefined || names.length === 0) throw notFound('such file');
-    const audience = await archiveAudience(deps, archive, c.req.header('authorization'));
+    const suite = names[0] === 'dists' ? names[1] : undefined;
+    const audience = await archiveAudience(deps, archive, c.req.header('authorization'), suite);
     const opened = await openInside(deps.paths.archive(archive), names);
     if (opened === undefined) throw notFound('such file');
     try {
@@ -103,29 +104,25 @@ function namesBehind(url: string): readonly string[] | undefined {
   return path.startsWith(`${PREFIX}/`) ? namesOfPath(path.slice(PREFIX.length)) : undefined;
 }
 
-/** The audience of an archive that the caller may see. @throws Refusal 404 */
+/**
+ * The audience of an archive, and of a suite in it, when the caller may see both. What he may not see does not exist, so there
+ * is no asking for credentials: apt sends those of auth.conf by itself. @throws Refusal 404
+ */
 export async function archiveAudience(
   deps: Pick<HttpDeps, 'db'>,
   name: string,
   authorization: string | undefined,
+  suiteName?: string,
 ): Promise<string> {
   const archive = /^[a-z0-9][a-z0-9.-]{0,63}$/.test(name) ? await findArchive(deps.db, name) : undefined;
   if (archive === undefined) throw notFound('such archive');
-  if (archive.audience === 'public') return archive.audience;
-  if (authorization === undefined) {
-    throw new Refusal({
-      ...notFound('such archive').facts,
-      status: 401,
-      code: 'credentials.missing',
-      detail: 'there is no such archive, or it needs credentials',
-      remedy:
-        'a member puts "machine HOST login landfall password TOKEN" into /etc/apt/auth.conf.d, see apt_auth.conf(5)',
-      headers: { 'www-authenticate': 'Basic realm="landfall archive"' },
-    });
-  }
-  const caller = await authenticate(deps, authorization, { basic: true });
-  if (!audiencesOf(actorOf(caller)).includes(archive.audience)) throw notFound('such archive');
-  return archive.audience;
+  const suite = suiteName === undefined ? undefined : await findSuite(deps.db, archive.id, suiteName);
+  const audiences = [archive.audience, ...(suite === undefined ? [] : [suite.audience])];
+  const closed = audiences.find((one) => one !== 'public');
+  if (closed === undefined) return 'public';
+  const own = audiencesOf(actorOf(await authenticate(deps, authorization, { basic: true })));
+  if (!audiences.every((one) => own.includes(one))) throw notFound('such archive');
+  return closed;
 }
 
 function isImmutable(names: readonly string[]): boolean {

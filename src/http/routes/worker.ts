@@ -235,15 +235,20 @@ function files(app: Api, deps: HttpDeps): void {
 }
 
 /** Passes on what Lighthouse granted; its refusal ends the request with its own words. */
-function granted<T extends { readonly kind: string }>(answer: T | LighthouseRefusal): Exclude<T, LighthouseRefusal> {
-  if (isGranted(answer)) return answer;
+function granted<A extends { readonly kind: string }>(answer: A): Exclude<A, LighthouseRefusal> {
+  requireGranted(answer);
+  return answer;
+}
+
+function requireGranted<A extends { readonly kind: string }>(
+  answer: A | LighthouseRefusal,
+): asserts answer is Exclude<A, LighthouseRefusal> {
+  if (!isRefusal(answer)) return;
   throw new Refusal({ status: answer.status, code: answer.code, detail: answer.reason });
 }
 
-function isGranted<T extends { readonly kind: string }>(
-  answer: T | LighthouseRefusal,
-): answer is Exclude<T, LighthouseRefusal> {
-  return answer.kind !== 'refused';
+function isRefusal(answer: { readonly kind: string }): answer is LighthouseRefusal {
+  return answer.kind === 'refused';
 }
 
 function nodeStream(body: ReadableStream<Uint8Array> | null): Readable {

@@ -14,6 +14,7 @@ import { applyDistribution, POOL, REPOSITORY } from './distribution.ts';
 import { maintainer, type Maintainer } from './maintainer.ts';
 import { findMirror, type Mirror } from './mirror.ts';
 import {
+  brokenPatch,
   commitRelease,
   debpush,
   DISTRO,
@@ -80,18 +81,6 @@ const BOB = { handle: 'bob', name: 'Bob Contributor', email: 'bob@example.org' }
 const MALLORY = { handle: 'mallory', name: 'Mallory Stranger', email: 'mallory@example.org' };
 const KEYRING = '/etc/apt/keyrings/landfall-demo.asc';
 
-const BROKEN_PATCH = `Description: a patch that does not compile
- The demo shows what a failed build looks like.
-Author: Alice Maintainer <alice@example.org>
-
---- a/src/hello.c
-+++ b/src/hello.c
-@@ -1,3 +1,4 @@
-+int landfall = this_does_not_compile;
- /* hello.c -- print a greeting message and exit.
- 
-`;
-
 /** Runs the whole story once. Each run releases next versions: accepted versions never return. */
 export async function runDemo(world: DemoWorld): Promise<DemoFacts> {
   const began = performance.now();
@@ -153,10 +142,8 @@ export async function runDemo(world: DemoWorld): Promise<DemoFacts> {
 
     tell.chapter('A release that does not build');
     const brokenVersion = landVersion(repository, number + 4);
-    const broken = await releaseOf(world, repository, alice, brokenVersion, 'A patch that does not compile.', {
-      name: 'broken.patch',
-      text: BROKEN_PATCH,
-    });
+    const patch = await brokenPatch(repository);
+    const broken = await releaseOf(world, repository, alice, brokenVersion, 'A patch that does not compile.', patch);
     const failed = await timed(`hello ${brokenVersion}: build failed, as it should`, async () => {
       const failing = await publishedOrFailed(client, broken.submissionId, mirror.architecture);
       if (!hasFailed(failing)) throw surprise(`hello ${brokenVersion} was built although it cannot compile`);

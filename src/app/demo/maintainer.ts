@@ -4,6 +4,7 @@
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LandfallError } from '../../platform/errors.ts';
 import { exec, type ExecResult } from '../../platform/exec.ts';
 import { exists } from '../../platform/files.ts';
 import { exportPublicKey, generateKey } from '../../platform/gpg.ts';
@@ -61,13 +62,20 @@ export async function types(
   person: Maintainer,
   cwd: string,
   argv: readonly [string, ...string[]],
-  options: { okCodes?: readonly number[] | 'any'; deadlineMs?: number } = {},
+  options: { deadlineMs?: number } = {},
 ): Promise<ExecResult> {
-  return await exec(argv, {
+  const result = await exec(argv, {
     cwd,
     env: person.env,
     deadlineMs: options.deadlineMs ?? 120_000,
     mergeStderr: true,
-    ...(options.okCodes === undefined ? {} : { okCodes: options.okCodes }),
+    okCodes: 'any',
+  });
+  if (result.code === 0) return result;
+  const said = result.stdout.toString('utf8').trimEnd().split('\n').slice(-8).join('\n');
+  throw new LandfallError({
+    code: 'demo.program-failed',
+    doing: `run ${argv.join(' ')}`,
+    reason: `it exited with ${String(result.code)} and said:\n${said}`,
   });
 }

@@ -139,6 +139,25 @@ export interface Release {
   readonly aside?: boolean;
 }
 
+/** A patch for debian/patches that applies and does not compile. */
+export async function brokenPatch(repository: DemoRepository): Promise<{ name: string; text: string }> {
+  const file = 'src/hello.c';
+  const context = (await readFile(join(repository.clone, file), 'utf8')).split('\n').slice(0, 3);
+  const text = [
+    'Description: a patch that does not compile',
+    ' The demo shows what a failed build looks like.',
+    'Author: Alice Maintainer <alice@example.org>',
+    '',
+    `--- a/${file}`,
+    `+++ b/${file}`,
+    '@@ -1,3 +1,4 @@',
+    '+int landfall = this_does_not_compile;',
+    ...context.map((line) => ` ${line}`),
+    '',
+  ].join('\n');
+  return { name: 'broken.patch', text };
+}
+
 /** The commit of a release: a changelog entry, and a patch when there is one. Gives the name of its branch. */
 export async function commitRelease(repository: DemoRepository, person: Maintainer, release: Release): Promise<string> {
   const { clone } = repository;

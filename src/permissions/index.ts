@@ -27,6 +27,7 @@ export {
   findPerson,
   getPerson,
   groupsOfPerson,
+  listAllKeys,
   listGroups,
   listKeys,
   listPeople,

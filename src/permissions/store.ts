@@ -173,6 +173,18 @@ export async function listKeys(db: Db, personId: number): Promise<readonly KeyRo
   return rows.map(toKey);
 }
 
+/** Every key that was ever registered, with its person. */
+export async function listAllKeys(db: Db): Promise<readonly (KeyRow & { readonly handle: string })[]> {
+  const rows = await db
+    .selectFrom('keys')
+    .innerJoin('people', 'people.id', 'keys.person_id')
+    .selectAll('keys')
+    .select('people.handle')
+    .orderBy('keys.id')
+    .execute();
+  return rows.map((row) => ({ ...toKey(row), handle: row.handle }));
+}
+
 /** Locks the key's row until the transaction ends, so that two applications of one key come one after the other. */
 export async function lockKey(trx: Trx, fingerprint: string): Promise<KeyRow | undefined> {
   const row = await trx

@@ -22,7 +22,8 @@ export function lineOfPath(text: string, path: readonly (string | number)[]): nu
       const keys = readKeys(line.slice(isArray ? 2 : 1), ']');
       if (keys === undefined) continue;
       table = isArray ? openElement(keys, counts) : withIndices(keys, counts);
-      consider(table, index + 1);
+      // A header opens the tables on the way to it, too.
+      for (let length = 1; length <= table.length; length += 1) consider(table.slice(0, length), index + 1);
     } else {
       const keys = readKeys(line, '=');
       if (keys === undefined) continue;

@@ -2,9 +2,9 @@
 import { sql } from 'kysely';
 import {
   administrators,
+  listAllKeys,
   listGrants,
   listGroups,
-  listKeys,
   listPeople,
   type GrantFacts,
   type KeyRow,
@@ -12,7 +12,7 @@ import {
 } from '../../permissions/index.ts';
 import { databaseNow, type Db } from '../../platform/database.ts';
 import { listArchives, listSuites } from '../archives.ts';
-import { distrosOf, listGitRepositories } from '../git-repositories.ts';
+import { listGitRepositories } from '../git-repositories.ts';
 import type { DeclaredArchive, DeclaredGitRepository } from './declarations.ts';
 import type { WantedExternal, WantedSuite } from './items.ts';
 
@@ -52,10 +52,7 @@ export async function loadState(db: Db): Promise<State> {
   const pools = await db.selectFrom('worker_pools').select('name').execute();
   const externals = await db.selectFrom('external_suites').selectAll().execute();
   const people = await listPeople(db);
-  const keys = new Map<string, KeyRow & { readonly handle: string }>();
-  for (const person of people) {
-    for (const key of await listKeys(db, person.id)) keys.set(key.fingerprint, { ...key, handle: person.handle });
-  }
+  const keys = await listAllKeys(db);
   const groups = await listGroups(db);
   return {
     now,
@@ -70,7 +67,7 @@ export async function loadState(db: Db): Promise<State> {
     suites: await loadSuites(db),
     gitRepositories: await loadGitRepositories(db),
     people: new Map(people.map((person) => [person.handle, person])),
-    keys,
+    keys: new Map(keys.map((key) => [key.fingerprint, key])),
     groups: new Map(groups.map(({ id, name, members }) => [name, { id, members }])),
     grants: await listGrants(db),
     administrators: (await administrators(db, now)).map(({ handle }) => handle),
@@ -169,14 +166,23 @@ async function loadSuites(db: Db): Promise<Map<string, ExistingSuite>> {
 }
 
 async function loadGitRepositories(db: Db): Promise<Map<string, DeclaredGitRepository & { readonly id: number }>> {
+  const prefixes = await db
+    .selectFrom('git_repository_archives')
+    .innerJoin('archives', 'archives.id', 'git_repository_archives.archive_id')
+    .select(['git_repository_id', 'distro', 'archives.name as archive'])
+    .execute();
   const found = new Map<string, DeclaredGitRepository & { readonly id: number }>();
+  const byRepository = new Map<number, Map<string, string>>();
+  for (const row of prefixes) {
+    const own = byRepository.get(row.git_repository_id) ?? new Map<string, string>();
+    byRepository.set(row.git_repository_id, own.set(row.distro, row.archive));
+  }
   for (const git of await listGitRepositories(db)) {
-    const distros = await distrosOf(db, git.id);
     found.set(git.name, {
       id: git.id,
       name: git.name,
       url: git.url,
-      prefixes: new Map(distros.map(({ distro, archive }) => [distro, archive])),
+      prefixes: byRepository.get(git.id) ?? new Map<string, string>(),
       allowFile: git.allowFile,
       plainTags: git.plainTags,
       plainSource: git.plainSource,

@@ -112,6 +112,7 @@ function placeProblem(text: string, url: URL): string | undefined {
   // The parser resolves and repairs silently; what a program is given is the text itself.
   const path = text.replace(/^[a-z]+:\/\/[^/]*/i, '');
   if (!/^[a-z]+:\/\//i.test(text)) return 'lacks // after its scheme';
+  if (/^[a-z]+:\/\/[^/]*:(\/|$)/i.test(text)) return 'has an empty port';
   let decoded: string;
   try {
     decoded = decodeURIComponent(path);
@@ -119,6 +120,8 @@ function placeProblem(text: string, url: URL): string | undefined {
     return 'has a broken % sequence';
   }
   if (/[\u0000-\u001f\u007f]/.test(decoded)) return 'holds an encoded control character';
+  if (decoded.includes('//')) return 'has an empty part in its path';
+  if (decoded.includes('::')) return 'has :: in its path';
   if (decoded.split('/').some((part) => part === '..' || part === '.')) return 'has . or .. in its path';
   if (decoded.split('/').some((part) => part.startsWith('-')))
     return 'has a part of its path that begins with a hyphen';

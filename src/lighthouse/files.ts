@@ -10,7 +10,7 @@ import type { Readable } from 'node:stream';
 import type { BlobStore } from '../platform/blobs.ts';
 import { withTransaction, type Db, type JsonObject, type Trx } from '../platform/database.ts';
 import { isErrnoException } from '../platform/errors.ts';
-import { ensureDirectory, storing } from '../platform/files.ts';
+import { chunksOf, ensureDirectory, storing } from '../platform/files.ts';
 import { holdAttempt } from './attempts.ts';
 import type { WorkerIdentity } from './identity.ts';
 import { refused, type Refusal } from './store.ts';
@@ -53,6 +53,8 @@ export async function putFile(
   file: AnnouncedFile,
   stream: Readable,
 ): Promise<PutFileResult> {
+  // A worker that goes away while nobody reads yet is no fault of the process; whoever reads then is told.
+  stream.on('error', () => undefined);
   const answer = await takeFile(deps, identity, attemptId, token, file, stream);
   // What was not read must go, or the connection cannot carry the answer.
   if (!stream.readableEnded && !stream.destroyed) stream.resume();
@@ -184,6 +186,16 @@ async function appendPart(
     }
     return received === file.size ? { kind: 'whole' } : { kind: 'answer', answer: { kind: 'incomplete', received } };
   });
+}
+
+/** The worker's connection may break; that is told apart from a fault of the disk that the bytes are written to. */
+async function nextChunk(chunks: AsyncGenerator<Uint8Array>): Promise<Uint8Array | 'end' | 'broken'> {
+  try {
+    const next = await chunks.next();
+    return next.done === true ? 'end' : next.value;
+  } catch {
+    return 'broken';
+  }
 }
 
 async function sizeOf(path: string): Promise<number> {

@@ -52,13 +52,14 @@ let keys = 0;
 /** A job of pool `trusted` for amd64, unless said otherwise. Returns its id. */
 export async function addJob(db: Db, job: Partial<NewJob> & { readonly pool?: string } = {}): Promise<number> {
   keys += 1;
+  const key = `test-${keys}`;
   const { pool, ...rest } = job;
   return await withTransaction(db, async (trx) => {
     return await createJob(trx, {
       traceId: 1,
       audience: 'public',
       kind: 'test',
-      key: `test-${keys}`,
+      key,
       fairGroup: 'hello',
       workerPoolId: await ensureWorkerPool(trx, pool ?? 'trusted'),
       architecture: 'amd64',

@@ -1,41 +1,93 @@
-/** A tag from its push to its decision, with real keys, real repositories and a real database. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { commitPackage, tagRelease } from '../../test/scenarios/git-package.ts';
+/** A tag from its push to its decision: what is recorded, once and whole, whatever happens in between. */
+import { execFile } from 'node:child_process';
+import { mkdir, readdir } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { sql } from 'kysely';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { commitPackage, tagRelease, type PackageCommits } from '../../test/scenarios/git-package.ts';
 import { createRepository, type TestRepository } from '../../test/scenarios/git-repository.ts';
-import { createTagWorld, type TagWorld } from '../../test/scenarios/git-world.ts';
+import { createTagWorld, type TagFacts, type TagWorld } from '../../test/scenarios/git-world.ts';
 import { createKeyRing, type KeyRing, type OpenPgpKey } from '../../test/scenarios/keys.ts';
-import { CHECKS } from './index.ts';
+import { withTransaction } from '../platform/database.ts';
+import { LandfallError } from '../platform/errors.ts';
+import { makeTemporaryDirectory } from '../platform/files.ts';
+import { indexPack, initBare, writeShallow } from '../platform/git.ts';
+import { silentLogger } from '../platform/log.ts';
+import { startTasks } from '../platform/tasks.ts';
+import { ANONYMOUS, grant, type PersonActor } from '../permissions/index.ts';
+import {
+  CHECKS,
+  receiveNotice,
+  redecideTag,
+  retryTag,
+  tagTasks,
+  verifyDecisionById,
+  verifyDecisionOf,
+  waitForRef,
+} from './index.ts';
+
+const LANDFALL = { kind: 'system', name: 'landfall' } as const;
+const VERSION = '1.0-1';
+const REF = `refs/tags/landing/${VERSION}`;
 
 let keys: KeyRing;
 let alice: OpenPgpKey;
+let bob: OpenPgpKey;
 let world: TagWorld;
 let repository: TestRepository;
+let repositoryId: number;
+let commits: PackageCommits;
+let administrator: PersonActor;
 
 beforeAll(async () => {
   keys = await createKeyRing();
   alice = await keys.openPgp({ userId: 'Alice Example <alice@example.org>' });
+  bob = await keys.openPgp({ userId: 'Bob Example <bob@example.org>' });
   repository = await createRepository();
-  world = await createTagWorld();
-  await world.addPerson({ handle: 'alice', name: 'Alice Example', keys: [alice] });
+  commits = await commitPackage(repository, { version: VERSION });
 });
 
 afterAll(async () => {
-  await world.remove();
   await repository.remove();
   await keys.remove();
 });
 
+beforeEach(async () => {
+  world = await createTagWorld();
+  await world.addPerson({ handle: 'alice', name: 'Alice Example', keys: [alice] });
+  await world.addPerson({ handle: 'bob', name: 'Bob Example', keys: [bob], mayRelease: false });
+  const personId = await world.addPerson({ handle: 'root', name: 'Root', keys: [], mayRelease: false });
+  await withTransaction(world.db, async (trx) => await grant(trx, { to: 'root', action: 'administer' }, LANDFALL));
+  administrator = { kind: 'person', personId, handle: 'root', groups: [], administrator: true };
+  repositoryId = await world.register(repository);
+});
+
+afterEach(async () => {
+  await repository.git(['update-ref', '-d', REF]);
+  await world.remove();
+});
+
+async function expectDecidedOnce(tag: TagFacts): Promise<void> {
+  expect(tag.state).toBe('accepted');
+  expect(tag.decisions).toHaveLength(1);
+  const counts = await sql<{ versions: number; frozen: number; accepted: number; submissions: number }>`
+    SELECT (SELECT count(*) FROM versions) AS versions,
+           (SELECT count(*) FROM frozen_inputs) AS frozen,
+           (SELECT count(*) FROM events WHERE kind = 'tag.accepted') AS accepted,
+           (SELECT count(*) FROM submissions) AS submissions
+  `.execute(world.db);
+  expect(counts.rows).toEqual([{ versions: 1, frozen: 1, accepted: 1, submissions: 1 }]);
+  expect(await world.waiting('sources.prepare')).toHaveLength(1);
+}
+
 test('a tag as git debpush makes it is accepted: decision, submission, version, frozen input, event and next step', async () => {
-  const id = await world.register(repository);
-  const commits = await commitPackage(repository);
   const objectId = await tagRelease(repository, commits, alice.sign);
+  const tag = await world.push(repositoryId, REF);
 
-  const tag = await world.push(id, 'refs/tags/landing/1.0-1');
-
+  await expectDecidedOnce(tag);
   expect(tag.decisions.map(({ code, sentence }) => `${code}: ${sentence}`)).toEqual([
     'accepted: All 19 checks passed: Alice Example (alice) releases hello 1.0-1 to main/landing.',
   ]);
-  expect(tag.state).toBe('accepted');
   expect(tag.decisions[0]?.checks.map(({ code }) => code)).toEqual(CHECKS.map(({ code }) => code));
   const frozen = await world.db.selectFrom('frozen_inputs').selectAll().executeTakeFirstOrThrow();
   expect(frozen).toMatchObject({
@@ -45,15 +97,392 @@ test('a tag as git debpush makes it is accepted: decision, submission, version, 
     upstream_commit_id: commits.upstreamCommitId,
     object_format: 'sha1',
   });
-  expect(await world.blobs.has(frozen.sha256)).toBe(true);
+  const submission = await world.db.selectFrom('submissions').selectAll().executeTakeFirstOrThrow();
+  expect(submission).toMatchObject({
+    source: 'hello',
+    version: VERSION,
+    suite_id: world.landingId,
+    audience: 'public',
+  });
   const version = await world.db.selectFrom('versions').selectAll().executeTakeFirstOrThrow();
   expect(version).toMatchObject({
     source: 'hello',
-    version: '1.0-1',
+    version: VERSION,
     state: 'reserved',
     submission_id: tag.submissionId,
   });
   expect(await world.waiting('sources.prepare')).toMatchObject([{ payload: { submissionId: tag.submissionId } }]);
-  const events = await world.db.selectFrom('events').select('kind').orderBy('id').execute();
-  expect(events.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['tag.seen', 'tag.accepted']));
+});
+
+test('the frozen pack holds tag, commit, upstream commit, their trees and blobs, and no history', async () => {
+  const first = await repository.commit({ files: { old: 'history' } });
+  const files = { README: 'hello\n' };
+  const upstreamCommitId = await repository.commit({ files, parents: [first] });
+  await repository.point('refs/tags/upstream/with-history', upstreamCommitId);
+  const bound = { ...commits, upstreamCommitId, upstreamTag: 'upstream/with-history' };
+  const objectId = await tagRelease(repository, bound, alice.sign);
+  const tag = await world.push(repositoryId, REF);
+  expect(tag.decisions.map(({ code, sentence }) => `${code} ${sentence}`)).toEqual([
+    expect.stringContaining('accepted'),
+  ]);
+
+  const frozen = await world.db.selectFrom('frozen_inputs').selectAll().executeTakeFirstOrThrow();
+  const folder = await makeTemporaryDirectory();
+  try {
+    const gitDir = `${folder.path}/frozen.git`;
+    await initBare(gitDir);
+    await writeShallow(gitDir, [commits.commitId, upstreamCommitId]);
+    const pack = await world.blobs.read(frozen.sha256);
+    expect(pack).toHaveLength(frozen.size);
+    expect(await indexPack(gitDir, pack, { maxBytes: pack.length })).toEqual({ kind: 'indexed' });
+    const run = promisify(execFile);
+    const { stdout } = await run('git', [
+      '--git-dir',
+      gitDir,
+      'cat-file',
+      '--batch-all-objects',
+      '--batch-check=%(objectname)',
+    ]);
+    const packed = new Set(stdout.trim().split('\n'));
+    const listed = await repository.git([
+      'rev-list',
+      '--objects',
+      '--no-object-names',
+      '--no-walk=unsorted',
+      objectId,
+      upstreamCommitId,
+    ]);
+    expect(packed).toEqual(new Set([objectId, ...listed.trim().split('\n')]));
+    expect(packed.has(first)).toBe(false);
+  } finally {
+    await folder.remove();
+  }
+});
+
+describe('decided once', () => {
+  test('H1 H2 the handler runs twice, one after another and at the same moment', async () => {
+    await tagRelease(repository, commits, alice.sign);
+    await world.notify(repositoryId, REF);
+    const { id } = await world.tag(REF);
+    await Promise.all([world.decide(id), world.decide(id)]);
+    await world.decide(id);
+    await expectDecidedOnce(await world.tag(REF));
+  });
+
+  test.each(['events', 'tag_decisions', 'frozen_inputs', 'versions'])(
+    'H1 a death while %s is written leaves nothing of the decision, and the next run makes it whole',
+    async (table) => {
+      await tagRelease(repository, commits, alice.sign);
+      await world.notify(repositoryId, REF);
+      const { id } = await world.tag(REF);
+      await sql`CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'killed'; END $$`.execute(
+        world.db,
+      );
+      await sql`CREATE TRIGGER die AFTER INSERT ON ${sql.table(table)} FOR EACH ROW EXECUTE FUNCTION die()`.execute(
+        world.db,
+      );
+      await expect(world.decide(id)).rejects.toThrow('killed');
+      const between = await world.tag(REF);
+      expect(between).toMatchObject({ state: 'seen', decisions: [] });
+      expect(await world.db.selectFrom('versions').selectAll().execute()).toEqual([]);
+      expect(await world.waiting('sources.prepare')).toEqual([]);
+      await sql`DROP TRIGGER die ON ${sql.table(table)}`.execute(world.db);
+      await world.decide(id);
+      await expectDecidedOnce(await world.tag(REF));
+    },
+  );
+
+  test('50 notices at one moment for one tag make one decision', async () => {
+    await tagRelease(repository, commits, alice.sign);
+    const tasks = await startTasks({
+      connection: world.database.connection,
+      handlers: { ...tagTasks(world.deps), 'sources.prepare': () => new Promise(() => undefined) },
+      concurrency: 4,
+      logger: silentLogger(),
+    });
+    try {
+      const notice = { repository: { id: repositoryId }, ref: REF, via: 'hook' };
+      await Promise.all(Array.from({ length: 50 }, async () => await receiveNotice(world.deps, notice)));
+      const answer = await waitForRef(world.deps, { gitRepositoryId: repositoryId, ref: REF, timeoutMs: 30_000 });
+      expect(answer).toMatchObject({ kind: 'tag', state: 'accepted' });
+      await receiveNotice(world.deps, notice);
+      const idle = async (): Promise<boolean> =>
+        (await world.waiting('tags.scan')).length + (await world.waiting('tags.decide')).length === 0;
+      while (!(await idle())) await new Promise((resolve) => setTimeout(resolve, 50));
+    } finally {
+      await tasks.stop(100);
+    }
+    const tag = await world.tag(REF);
+    expect(tag.decisions).toHaveLength(1);
+    expect(await world.db.selectFrom('tags').select('id').execute()).toHaveLength(1);
+    expect(await world.db.selectFrom('notices').select('id').execute()).toHaveLength(51);
+  });
+
+  test('two tags of one version in two Git repositories, decided at the same moment: one holds the version', async () => {
+    const other = await createRepository();
+    try {
+      const otherId = await world.register(other, { name: 'packages/other' });
+      const otherCommits = await commitPackage(other, { version: VERSION });
+      await tagRelease(repository, commits, alice.sign);
+      await tagRelease(other, otherCommits, alice.sign, { extra: 'x-other' });
+      await world.notify(repositoryId, REF);
+      await world.notify(otherId, REF);
+      const rows = await world.db.selectFrom('tags').select('id').orderBy('id').execute();
+      await Promise.all(rows.map(async ({ id }) => await world.decide(id)));
+      const decisions = await world.db
+        .selectFrom('tag_decisions')
+        .select(['outcome', 'code'])
+        .orderBy('outcome')
+        .execute();
+      expect(decisions).toEqual([
+        { outcome: 'accepted', code: 'accepted' },
+        { outcome: 'rejected', code: 'version.unused' },
+      ]);
+    } finally {
+      await other.remove();
+    }
+  });
+
+  test('a rejected tag gives way to another object under its name', async () => {
+    await tagRelease(repository, commits, undefined);
+    expect((await world.push(repositoryId, REF)).state).toBe('rejected');
+    await tagRelease(repository, commits, alice.sign);
+    expect((await world.push(repositoryId, REF)).state).toBe('accepted');
+    expect(await world.db.selectFrom('tags').select('id').execute()).toHaveLength(2);
+  });
+});
+
+describe('baseline', () => {
+  test('what a Git repository had before its first scan decides nothing; what comes later does', async () => {
+    await tagRelease(repository, commits, alice.sign);
+    const id = await world.register(await copyOf(), { name: 'packages/copy', baseline: true });
+    await world.scan(id);
+    await world.scan(id);
+    expect(await tagsOf(id)).toEqual([]);
+    await tagRelease(repository, commits, alice.sign, { extra: 'x-later' });
+    await world.scan(id);
+    expect(await tagsOf(id)).toHaveLength(1);
+  });
+
+  test('a notice that names a tag of the baseline has it looked at, then or later', async () => {
+    await tagRelease(repository, commits, alice.sign);
+    const atFirst = await world.register(await copyOf(), { name: 'packages/first', baseline: true });
+    await world.scan(atFirst, REF);
+    expect(await tagsOf(atFirst)).toHaveLength(1);
+    const later = await world.register(
+      { ...repository, url: `${repository.url}/../forge.git` },
+      { name: 'packages/later', baseline: true },
+    );
+    await world.scan(later);
+    expect(await tagsOf(later)).toEqual([]);
+    await world.scan(later, REF);
+    expect(await tagsOf(later)).toHaveLength(1);
+  });
+
+  test('tags of other prefixes are passed over in silence', async () => {
+    await repository.tag({ name: 'debian/1.0-1', commitId: commits.commitId, message: 'x', sign: alice.sign });
+    await world.scan(repositoryId);
+    expect(await tagsOf(repositoryId)).toEqual([]);
+    await repository.git(['update-ref', '-d', 'refs/tags/debian/1.0-1']);
+  });
+
+  /** The same repository under another address. */
+  async function copyOf(): Promise<TestRepository> {
+    await mkdir(repository.gitDir, { recursive: true });
+    return { ...repository, url: `${repository.url}/.` };
+  }
+
+  async function tagsOf(gitRepositoryId: number): Promise<readonly string[]> {
+    const rows = await world.db
+      .selectFrom('tags')
+      .select('ref')
+      .where('git_repository_id', '=', gitRepositoryId)
+      .execute();
+    return rows.map(({ ref }) => ref);
+  }
+});
+
+describe('polling', () => {
+  test('a repository that is due is looked at, another is not', async () => {
+    await world.runTask('tags.poll', {});
+    expect(await world.waiting('tags.scan')).toMatchObject([{ payload: { gitRepositoryId: repositoryId } }]);
+    await sql`DELETE FROM graphile_worker._private_jobs`.execute(world.db);
+    await world.scan(repositoryId);
+    await world.runTask('tags.poll', {});
+    expect(await world.waiting('tags.scan')).toEqual([]);
+  });
+});
+
+describe('obstacles', () => {
+  test('H13 a full disk while the input is frozen is an obstacle, and the same tag is accepted when there is room', async () => {
+    await tagRelease(repository, commits, alice.sign);
+    await world.notify(repositoryId, REF);
+    const { id } = await world.tag(REF);
+    const full = new LandfallError({
+      code: 'storage.full',
+      doing: 'store a file',
+      reason: 'no space left on the device',
+      remedy: 'free some space',
+    });
+    const tasks = tagTasks({ ...world.deps, blobs: { ...world.blobs, put: async () => await Promise.reject(full) } });
+    await tasks['tags.decide']?.({ tagId: id }, { signal: new AbortController().signal, attempt: 1, maxAttempts: 25 });
+    const obstructed = await world.tag(REF);
+    expect(obstructed).toMatchObject({ state: 'obstructed', obstacles: [{ code: 'storage.full' }], decisions: [] });
+    const answer = await waitForRef(world.deps, { gitRepositoryId: repositoryId, ref: REF, timeoutMs: 0 });
+    expect(answer).toMatchObject({ state: 'obstructed', code: 'storage.full', remedy: 'free some space' });
+    await world.decide(id);
+    await expectDecidedOnce(await world.tag(REF));
+  });
+
+  test('a retry is for obstructed tags, by whoever is known', async () => {
+    await tagRelease(repository, commits, alice.sign);
+    await world.notify(repositoryId, REF);
+    const { id } = await world.tag(REF);
+    expect(await retryTag(world.deps, id, ANONYMOUS)).toMatchObject({ kind: 'denied' });
+    expect(await retryTag(world.deps, id, administrator)).toMatchObject({ kind: 'enqueued' });
+    await world.decide(id);
+    expect(await retryTag(world.deps, id, administrator)).toMatchObject({ kind: 'not-now', code: 'tags.decided' });
+    expect(await retryTag(world.deps, 999, administrator)).toEqual({ kind: 'unknown-tag' });
+  });
+
+  test('a switched-off repository holds its tags back until it is switched on', async () => {
+    await tagRelease(repository, commits, alice.sign);
+    await world.notify(repositoryId, REF);
+    const { id } = await world.tag(REF);
+    await world.db.updateTable('git_repositories').set({ enabled: false }).execute();
+    await world.decide(id);
+    expect(await world.tag(REF)).toMatchObject({ state: 'obstructed', obstacles: [{ code: 'repository.disabled' }] });
+    await world.db.updateTable('git_repositories').set({ enabled: true }).execute();
+    await world.decide(id);
+    expect((await world.tag(REF)).state).toBe('accepted');
+  });
+
+  test('a mirror that lost its objects is filled again', async () => {
+    await tagRelease(repository, commits, alice.sign);
+    await world.push(repositoryId, REF);
+    expect(await readdir(world.deps.paths.git)).toContain(`${repositoryId}.git`);
+  });
+});
+
+describe('decided again', () => {
+  async function runRedecision(): Promise<void> {
+    for (const { payload, key } of await world.waiting('tags.decide')) {
+      if (key?.startsWith('tags.redecide:') === true) await world.runTask('tags.decide', payload);
+    }
+  }
+
+  test('a denial for the signer is decided again after the grant was mended; the first decision stays', async () => {
+    await tagRelease(repository, commits, bob.sign);
+    const denied = await world.push(repositoryId, REF);
+    expect(denied).toMatchObject({ state: 'rejected', decisions: [{ code: 'signer.permission' }] });
+    const person: PersonActor = { kind: 'person', personId: 2, handle: 'bob', groups: [], administrator: false };
+    expect(await redecideTag(world.deps, denied.id, person)).toMatchObject({ kind: 'denied' });
+
+    expect(await redecideTag(world.deps, denied.id, administrator)).toMatchObject({ kind: 'enqueued' });
+    await runRedecision();
+    const again = await world.tag(REF);
+    expect(again.decisions.map(({ code }) => code)).toEqual(['signer.permission', 'signer.permission']);
+    await runRedecision();
+    expect((await world.tag(REF)).decisions).toHaveLength(2);
+
+    await withTransaction(
+      world.db,
+      async (trx) =>
+        await grant(
+          trx,
+          { to: 'bob', action: 'release', archive: 'main', suites: 'landing', packages: 'hello' },
+          LANDFALL,
+        ),
+    );
+    await redecideTag(world.deps, denied.id, administrator);
+    await runRedecision();
+    await runRedecision();
+    const accepted = await world.tag(REF);
+    expect(accepted.state).toBe('accepted');
+    expect(accepted.decisions.map(({ code, decidedBy }) => `${code} ${decidedBy}`)).toEqual([
+      'signer.permission landfall',
+      'signer.permission person:root',
+      'accepted person:root',
+    ]);
+    const audit = await world.db.selectFrom('audit').select('action').where('action', '=', 'tag.redecided').execute();
+    expect(audit).toHaveLength(2);
+  });
+
+  test('an old tag that an administrator vouches for', async () => {
+    await tagRelease(repository, commits, alice.sign, { time: 1_700_000_000 });
+    const old = await world.push(repositoryId, REF);
+    expect(old.decisions.map(({ code }) => code)).toEqual(['tag.fresh']);
+    await redecideTag(world.deps, old.id, administrator);
+    await runRedecision();
+    expect(await world.tag(REF)).toMatchObject({ state: 'accepted' });
+  });
+
+  test('any other rejection is final', async () => {
+    await tagRelease(repository, commits, undefined);
+    const tag = await world.push(repositoryId, REF);
+    expect(await redecideTag(world.deps, tag.id, administrator)).toMatchObject({
+      kind: 'not-now',
+      code: 'tags.not-redecidable',
+    });
+    const row = await world.db.selectFrom('tag_decisions').select('id').executeTakeFirstOrThrow();
+    await world.runTask('tags.decide', {
+      tagId: tag.id,
+      redecision: { actor: 'person:root', afterDecisionId: row.id },
+    });
+    expect((await world.tag(REF)).decisions).toHaveLength(1);
+  });
+});
+
+describe('the answer to a push', () => {
+  test('an accepted tag, a rejected one, and one that was not seen', async () => {
+    const ask = async (objectId?: string) =>
+      await waitForRef(world.deps, { gitRepositoryId: repositoryId, ref: REF, objectId, timeoutMs: 0 });
+    expect(await ask()).toEqual({ kind: 'not-seen' });
+    const unsigned = await tagRelease(repository, commits, undefined);
+    const first = await world.push(repositoryId, REF);
+    expect(await ask()).toMatchObject({
+      kind: 'tag',
+      tagId: first.id,
+      state: 'rejected',
+      code: 'signature.present',
+      sentence: 'A signed tag was expected, and this one carries no signature.',
+      url: `http://landfall.example/tags/${first.id}`,
+    });
+    const signed = await tagRelease(repository, commits, alice.sign);
+    expect(await ask(signed)).toEqual({ kind: 'not-seen' });
+    await world.push(repositoryId, REF);
+    expect(await ask(signed)).toMatchObject({ state: 'accepted' });
+    expect(await ask(unsigned)).toMatchObject({ state: 'rejected' });
+  });
+});
+
+describe('verified again from what was stored', () => {
+  test('without repository and keyring; a changed byte, another key and a later revocation show', async () => {
+    await tagRelease(repository, commits, alice.sign);
+    const tag = await world.push(repositoryId, REF);
+    expect(await verifyDecisionOf(world.db, tag.submissionId)).toMatchObject({
+      kind: 'verified',
+      commitId: commits.commitId,
+      fingerprint: alice.fingerprint,
+      tagger: 'Alice Example <alice@example.org>',
+    });
+    await world.db
+      .updateTable('keys')
+      .set({ revoked_at: new Date(), revocation_reason: 'lost' })
+      .where('fingerprint', '=', alice.fingerprint)
+      .execute();
+    expect(await verifyDecisionOf(world.db, tag.submissionId)).toMatchObject({
+      kind: 'failed',
+      code: 'decision.key-revoked',
+    });
+    expect(await verifyDecisionOf(world.db, 999)).toMatchObject({ kind: 'failed', code: 'decision.none' });
+  });
+
+  test('a rejection before there was a signature has nothing to verify', async () => {
+    await tagRelease(repository, commits, undefined);
+    const tag = await world.push(repositoryId, REF);
+    const id = tag.decisions[0]?.id ?? 0;
+    expect(await verifyDecisionById(world.db, id)).toMatchObject({ kind: 'failed', code: 'decision.no-evidence' });
+    expect(await verifyDecisionById(world.db, 999)).toBeUndefined();
+  });
 });

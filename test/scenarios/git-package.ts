@@ -62,13 +62,8 @@ export async function commitPackage(
   repository: TestRepository,
   facts: PackageFacts & { readonly files?: Files } = {},
 ): Promise<PackageCommits> {
-  const upstreamCommitId = await repository.commit({
-    files: UPSTREAM_FILES,
-    message: 'Upstream 1.0',
-    branch: 'upstream',
-  });
   const upstreamTag = 'upstream/1.0';
-  await repository.point(`refs/tags/${upstreamTag}`, upstreamCommitId);
+  const upstreamCommitId = await upstreamOf(repository, upstreamTag);
   const commitId = await repository.commit({
     files: { ...UPSTREAM_FILES, ...debianFiles(facts), ...facts.files },
     parents: [upstreamCommitId],
@@ -120,4 +115,15 @@ export async function tagRelease(
     sign,
     ...(text.time === undefined ? {} : { time: text.time }),
   });
+}
+
+const UPSTREAMS = new WeakMap<TestRepository, string>();
+
+async function upstreamOf(repository: TestRepository, tag: string): Promise<string> {
+  const known = UPSTREAMS.get(repository);
+  if (known !== undefined) return known;
+  const made = await repository.commit({ files: UPSTREAM_FILES, message: 'Upstream 1.0', branch: 'upstream' });
+  await repository.point(`refs/tags/${tag}`, made);
+  UPSTREAMS.set(repository, made);
+  return made;
 }

@@ -2,6 +2,7 @@
  * Real Git repositories for tests, made quickly: commits by `git fast-import`, tags as bytes, so that every shape that git's
  * porcelain would refuse can be made too.
  */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exec } from '../../src/platform/exec.ts';
 import { makeTemporaryDirectory } from '../../src/platform/files.ts';
@@ -108,7 +109,9 @@ export async function createRepository(
         ['fast-import', '--quiet', '--force', `--export-marks=${marks}`],
         Buffer.concat(parts.map((part) => Buffer.from(part))),
       );
-      return (await inside(['rev-parse', ref])).trim();
+      const [, id] = (await readFile(marks, 'utf8')).trim().split(' ');
+      if (id === undefined) throw new Error('git fast-import made no commit');
+      return id;
     },
     tag: async (tag) => {
       const time = tag.time ?? Math.floor(Date.now() / 1000);

@@ -267,7 +267,7 @@ async function planDownload(
   options: BuildDependenciesOptions,
 ): Promise<{ kind: 'planned'; packages: DownloadedPackage[] } | Extract<BuildDependencies, { kind: 'unsatisfiable' }>> {
   const doing = 'find the build dependencies';
-  const result = await exec(['apt-get', ...what, '--print-uris', '-qq', '-o', 'Acquire::ForceHash=SHA256'], {
+  const result = await exec(['apt-get', ...what, '--print-uris', '-o', 'Acquire::ForceHash=SHA256'], {
     doing,
     env: { APT_CONFIG: configuration },
     deadlineMs: DEADLINE_MS,
@@ -322,9 +322,10 @@ export function unmetLines(text: string): string[] | undefined {
   }
   const lines = text
     .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => /^[^ ]+ ?: |^(?:Pre-)?Depends: |^Conflicts: |^E: |but it is not|dependency/.test(line))
-    .filter((line) => !/^W: /.test(line));
+    .map((line) => line.trim().replace(/^builddeps:\S+ : /, ''))
+    .filter((line) => /^(?:Pre-)?Depends: |^Conflicts: |^Breaks: |^E: |but it is not|^\d+\. |^- /.test(line))
+    // The last word is the same for all.
+    .toSorted((a, b) => Number(a.startsWith('E: ')) - Number(b.startsWith('E: ')));
   return lines.length > 0 ? lines.slice(0, 40) : [text.trim().split('\n').at(-1) ?? ''];
 }
 

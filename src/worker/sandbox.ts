@@ -165,7 +165,7 @@ async function runInRoot(folder: string, name: string, root: RootOptions, option
         signal: stop.signal,
         graceMs: 100,
         stdout: async (chunk) => {
-          watch.spoke(chunk.length);
+          watch.spoke(chunk);
           await options.onOutput(chunk);
         },
       },

@@ -13,6 +13,12 @@ import { execInUserNamespace } from './user-namespace.ts';
 
 /** Less free room than this ends a build before it fills the machine's disk. */
 const RESERVED_BYTES = 256 * 1024 ** 2;
+/**
+ * Without a control group the process limit is each user's own (RLIMIT_NPROC): the kernel refuses and tells nobody but the
+ * program, and a burst may be over before the next look. So it is the program's word that is taken.
+ */
+const FORK_REFUSED =
+  /\b(?:[Cc]annot|[Cc]an't) fork\b|\b(?:v?fork|clone|posix_spawn|pthread_create)\b.{0,60}Resource temporarily unavailable/;
 const TICK_MS = 200;
 const MEASURE_AT_MOST_EVERY_MS = 1_000;
 const MEASURE_AT_LEAST_EVERY_MS = 30_000;
@@ -33,7 +39,7 @@ export type Strike =
 
 export interface Watch {
   /** The sandbox said something. */
-  spoke(bytes: number): void;
+  spoke(bytes: Buffer): void;
   /** Ends watching and looks a last time: a limit that the end of the build was due to is named, too. */
   finish(failed: boolean): Promise<Strike | undefined>;
   readonly peakMemoryBytes: () => Promise<number | undefined>;
@@ -48,6 +54,7 @@ export function watchSandbox(options: WatchOptions): Watch {
   let struck: Strike | undefined;
   let stopped = false;
   let peak = 0;
+  let forkRefused = false;
   const disk = watchDisk(options.upper, limits);
 
   const strike = (found: Strike): void => {
@@ -103,7 +110,8 @@ export function watchSandbox(options: WatchOptions): Watch {
   return {
     spoke: (bytes) => {
       lastSpoke = performance.now();
-      logged += bytes;
+      logged += bytes.length;
+      if (cgroup === undefined && !forkRefused) forkRefused = FORK_REFUSED.test(bytes.toString('latin1'));
       if (logged > limits.logBytes) strike({ kind: 'limit', code: 'limit.log' });
     },
     finish: async (failed) => {
@@ -115,6 +123,8 @@ export function watchSandbox(options: WatchOptions): Watch {
         const strikes = await cgroup.strikes();
         if (strikes.memory) return { kind: 'limit', code: 'limit.memory' };
         if (strikes.processes) return { kind: 'limit', code: 'limit.processes' };
+      } else if (forkRefused) {
+        return { kind: 'limit', code: 'limit.processes' };
       }
       return (await disk.full()) ? { kind: 'limit', code: 'limit.disk' } : undefined;
     },

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { LandfallError } from '../platform/errors.ts';
+import { ProgramFailed } from '../platform/exec.ts';
 import { ensureDirectory, readFileIfExists, writeFileDurably } from '../platform/files.ts';
 import { clearSign, detachSign, exportPublicKey, generateKey, killAgents } from '../platform/gpg.ts';
 
@@ -60,14 +61,30 @@ export async function openKeyStore(home: string): Promise<KeyStore> {
     },
     sign: async ({ fingerprint }, text) => {
       const payload = Buffer.from(text, 'utf8');
-      const [inRelease, releaseGpg] = await Promise.all([
-        clearSign({ home: gnupg, fingerprint, payload }),
-        detachSign({ home: gnupg, fingerprint, payload }),
-      ]);
-      return { inRelease, releaseGpg };
+      try {
+        const [inRelease, releaseGpg] = await Promise.all([
+          clearSign({ home: gnupg, fingerprint, payload }),
+          detachSign({ home: gnupg, fingerprint, payload }),
+        ]);
+        return { inRelease, releaseGpg };
+      } catch (error) {
+        throw withoutRoom(error) ?? error;
+      }
     },
     close: () => killAgents(gnupg),
   };
+}
+
+/** gpg locks files in its home also when it only reads them, and says in words what the disk refused. */
+function withoutRoom(error: unknown): LandfallError | undefined {
+  if (!(error instanceof ProgramFailed) || !error.result.stderr.includes('No space left on device')) return undefined;
+  return new LandfallError({
+    code: 'storage.full',
+    doing: error.doing,
+    reason: 'no space left on the device that holds the signing keys',
+    remedy: 'free some space there',
+    cause: error,
+  });
 }
 
 function parseKeys(bytes: Buffer | undefined, path: string): Keys {

@@ -48,13 +48,15 @@ export interface ArchiveWorld {
 export interface WorldOptions {
   readonly architectures?: readonly string[];
   readonly keeper?: PublishDeps['keeper'];
+  /** Where the state folder is made; default: the system's folder for temporary files. */
+  readonly parent?: string;
 }
 
 /** Builds the world; nothing is published yet. */
 export async function createArchiveWorld(options: WorldOptions = {}): Promise<ArchiveWorld> {
   const database = await createTestDatabase();
   const { db } = database;
-  const temporary = await makeTemporaryDirectory('lf-archive-');
+  const temporary = await makeTemporaryDirectory('lf-archive-', options.parent);
   const paths = statePaths(temporary.path);
   const blobs = await createFolderBlobStore(paths.blobs);
   await mkdir(paths.run, { recursive: true, mode: 0o700 });

@@ -208,11 +208,13 @@ export function errorExcerpt(log: string): Excerpt {
 }
 
 function excerptOf(lines: readonly string[]): Excerpt {
-  const hits: { index: number; rule: Rule }[] = [];
+  // A message that comes again and again says no more than once, and is seldom the cause.
+  const byText = new Map<string, { index: number; rule: Rule }>();
   for (const [index, line] of lines.entries()) {
     const rule = ruleOf(line);
-    if (rule !== undefined) hits.push({ index, rule });
+    if (rule !== undefined) byText.set(line, { index, rule });
   }
+  const hits = [...byText.values()];
   if (hits.length === 0) {
     const tail = lines.filter((line) => line.trim() !== '').slice(-12);
     return { kind: 'unknown', headline: tail.at(-1)?.trim() ?? '', lines: tail };

@@ -242,7 +242,7 @@ function excerptOf(lines: readonly string[]): Excerpt {
   let last: number | undefined;
   for (const index of [...chosen].sort((a, b) => a - b)) {
     if (last !== undefined && index > last + 1 && shown.at(-1) !== '…') shown.push('…');
-    shown.push(lines[index] ?? '');
+    if (lines[index] !== shown.at(-1)) shown.push(lines[index] ?? '');
     last = index;
   }
   return { kind: best?.rule.kind ?? 'unknown', headline, lines: trimEmpty(shown).slice(0, MAX_LINES) };

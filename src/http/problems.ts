@@ -96,23 +96,22 @@ export function problemResponse(
 }
 
 function exceptionFacts(error: HTTPException): Omit<ProblemFacts, 'requestId'> {
-  switch (error.status) {
-    case 415:
-      return {
-        status: 415,
-        code: 'request.content-type',
-        detail: 'the body is not of the kind that is expected here',
-        remedy: 'send Content-Type: application/json, or application/octet-stream for plain bytes',
-      };
-    case 413:
-      return { status: 413, code: 'request.too-large', detail: 'the body is larger than is accepted here' };
-    default:
-      return {
-        status: error.status,
-        code: error.status === 400 ? 'request.malformed' : `http.${error.status}`,
-        detail: error.status === 400 ? 'the body is not valid JSON' : error.message,
-      };
+  const { status } = error;
+  if (status === 415) {
+    return {
+      status,
+      code: 'request.content-type',
+      detail: 'the body is not of the kind that is expected here',
+      remedy: 'send Content-Type: application/json, or application/octet-stream for plain bytes',
+    };
   }
+  if (status === 413) return { status, code: 'request.too-large', detail: 'the body is larger than is accepted here' };
+  if (status === 400) return { status, code: 'request.malformed', detail: 'the body is not valid JSON' };
+  return {
+    status,
+    code: `http.${status}`,
+    detail: error.message === '' ? 'the request cannot be served' : error.message,
+  };
 }
 
 function callerOf(c: Context<HttpEnv>): Caller | undefined {

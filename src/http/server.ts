@@ -35,6 +35,10 @@ const DEFAULT_GRACE_MS = 10_000;
 /** @throws LandfallError `server.port-in-use`, `server.address`, `server.port-denied` */
 export async function startHttp(options: HttpServerOptions): Promise<HttpServer> {
   const { host, port } = parseListen(options.listen);
+  // Web globals stay the ones that everything else was written against.
+  const answer = getRequestListener((request, env) => options.app.fetch(request, env), {
+    overrideGlobalObjects: false,
+  });
   const server = createServer(
     {
       headersTimeout: HEADERS_MS,
@@ -43,8 +47,7 @@ export async function startHttp(options: HttpServerOptions): Promise<HttpServer>
       connectionsCheckingInterval: 5_000,
       maxHeaderSize: 32 * 1024,
     },
-    // Web globals stay the ones that everything else was written against.
-    getRequestListener((request, env) => options.app.fetch(request, env), { overrideGlobalObjects: false }),
+    (incoming, outgoing) => void answer(incoming, outgoing),
   );
   server.timeout = SILENCE_MS;
   server.maxConnections = MAX_CONNECTIONS;

@@ -26,6 +26,8 @@ const BATCH = 500;
 const PULSE_MS = 15_000;
 /** How long an event may wait that no notification told of. */
 const LOOK_AGAIN_MS = 5_000;
+/** How long until the next look when a transaction that still runs holds events back. */
+const HELD_BACK_MS = 50;
 
 export function eventRoutes(app: Api, deps: HttpDeps, streams: StreamDesk): void {
   app.openapi(eventsRoute, async (c) => {
@@ -81,7 +83,7 @@ async function* follow(deps: HttpDeps, reader: Following): AsyncGenerator<Uint8A
       for (const event of page.events) {
         yield Buffer.from(`id: ${event.cursor}\nevent: event\ndata: ${JSON.stringify(eventOf(event))}\n\n`);
       }
-      if (page.events.length < BATCH) await waiter.wait(LOOK_AGAIN_MS, reader.signal);
+      if (page.events.length < BATCH) await waiter.wait(page.pending ? HELD_BACK_MS : LOOK_AGAIN_MS, reader.signal);
     }
   } finally {
     unsubscribe();

@@ -168,11 +168,6 @@ export async function findKey(db: Db, fingerprint: string): Promise<KeyRow | und
   return row === undefined ? undefined : toKey(row);
 }
 
-export async function listKeys(db: Db, personId: number): Promise<readonly KeyRow[]> {
-  const rows = await db.selectFrom('keys').selectAll().where('person_id', '=', personId).orderBy('id').execute();
-  return rows.map(toKey);
-}
-
 /** Every key that was ever registered, with its person. */
 export async function listAllKeys(db: Db): Promise<readonly (KeyRow & { readonly handle: string })[]> {
   const rows = await db

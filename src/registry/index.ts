@@ -4,9 +4,7 @@
  * model.ts says what each is; apply/ changes it from files that people write.
  */
 export { applyPlan, planApply } from './apply/apply.ts';
-export type { ApplyResult, PlanResult } from './apply/apply.ts';
 export type { DistributionFile } from './apply/declarations.ts';
-export type { PlannedChange } from './apply/plan.ts';
 export { describeApplyProblem } from './apply/problems.ts';
 export type { ApplyProblem } from './apply/problems.ts';
 export {
@@ -30,9 +28,7 @@ export {
 export { isNewerVersion } from './model.ts';
 export type { Archive, GitRepository, Suite, SuiteParent } from './model.ts';
 export { findPoolFile, namePoolFile } from './pool-files.ts';
-export type { Naming, NewPoolFile, PoolFile } from './pool-files.ts';
 export { createSubmission, describeSubmission, getSubmission } from './submissions.ts';
-export type { NewSubmission, Submission, SubmissionFacts } from './submissions.ts';
 export {
   acceptVersion,
   freeVersion,
@@ -42,4 +38,3 @@ export {
   setHighWaterMark,
   versionHolder,
 } from './versions.ts';
-export type { Acceptance, NewMark, Reservation, VersionKey } from './versions.ts';

@@ -30,8 +30,6 @@ export interface Archive {
   readonly acceptedFormats: readonly string[];
 }
 
-export type Accepts = 'tags' | 'dput' | 'sync' | 'copies';
-
 export interface Suite {
   readonly id: number;
   readonly archiveId: number;

@@ -208,9 +208,12 @@ describe('applying a distribution file', () => {
   test('enqueues a publication for each new suite and a first scan for each new Git repository', async () => {
     await applied(file(DISTRIBUTION));
     const [landing, stable] = await listSuites(world.db);
-    expect((await tasks()).sort()).toEqual(
-      [`archive.publish publish:${landing?.id ?? 0}`, `archive.publish publish:${stable?.id ?? 0}`, 'tags.scan'].sort(),
-    );
+    const git = await findGitRepositoryByName(world.db, 'packages/hello');
+    expect((await tasks()).sort()).toEqual([
+      `archive.publish publish:${landing?.id ?? 0}`,
+      `archive.publish publish:${stable?.id ?? 0}`,
+      `tags.scan tags.scan:${git?.id ?? 0}`,
+    ]);
   });
 
   test('shows a change as before and after, and leaves alone what the files do not mention', async () => {
@@ -255,6 +258,48 @@ description = "An example"
     expect(
       await world.db.selectFrom('grants').selectAll().where('withdrawn_at', 'is not', null).execute(),
     ).toHaveLength(1);
+  });
+
+  test('a grant with an end is one until then; another end is another row', async () => {
+    const until = (day: string): string =>
+      DISTRIBUTION.replace('packages = ["hello", "lib*"]', `packages = "hello"\nuntil = ${day}`);
+    await applied(file(until('2031-01-01')));
+    const alice = await findPerson(world.db, 'alice');
+    const on = async (day: string) =>
+      await decide(world.db, {
+        personId: alice?.id ?? 0,
+        action: 'release',
+        archive: 'main',
+        suite: 'landing',
+        package: 'hello',
+        at: new Date(day),
+      });
+    expect(await on('2030-12-31')).toMatchObject({ kind: 'allowed' });
+    expect(await on('2031-01-01')).toMatchObject({ kind: 'denied', code: 'permission.expired' });
+    expect((await plan(file(until('2031-01-01')))).lines).toEqual([]);
+    expect((await plan(file(until('2032-01-01')))).lines).toEqual([
+      'change permission of alice: release hello to suite landing of archive main, until 2032-01-01T00:00:00.000Z ' +
+        '(before: until 2031-01-01T00:00:00.000Z)',
+    ]);
+    await applied(file(until('2032-01-01')));
+    expect(await on('2031-06-01')).toMatchObject({ kind: 'allowed' });
+    const rows = await world.db
+      .selectFrom('grants')
+      .selectAll()
+      .where('person_id', '=', alice?.id ?? 0)
+      .execute();
+    expect(rows.map((row) => row.withdrawn_at !== null)).toEqual([true, false]);
+  });
+
+  test('a Git repository that moves is looked at anew, as a baseline', async () => {
+    await applied(file(DISTRIBUTION));
+    await world.db.updateTable('git_repositories').set({ baseline_at: new Date(), last_scan_at: new Date() }).execute();
+    await applied(file(DISTRIBUTION.replace('git/hello.git', 'git/moved.git')));
+    expect(await findGitRepositoryByName(world.db, 'packages/hello')).toMatchObject({
+      url: 'file:///srv/git/moved.git',
+      baselineAt: null,
+      lastScanAt: null,
+    });
   });
 
   test('refuses a plan whose world has changed since it was confirmed, and shows the new one', async () => {
@@ -334,6 +379,38 @@ prefixes = { landfall = "outside" }
     expect((await problemsOf(file(lost)))[0]).toContain('leaves nobody who administers everything');
   });
 
+  test('what only a group may see never comes into what others see', async () => {
+    const quiet = `${DISTRIBUTION}
+[group.security]
+members = ["alice"]
+[archive.quiet]
+pool = "trusted"
+audience = "group:security"
+[archive.quiet.suite.embargo]
+architectures = ["amd64"]
+parents = ["main/stable"]
+`;
+    expect(await problemsOf(file(quiet))).toEqual([]);
+    const leaking = quiet.replace('parents = ["external:debian-stable", "stable"]', 'parents = ["quiet/embargo"]');
+    expect((await problemsOf(file(leaking.replace('parents = ["main/stable"]', ''))))[0]).toContain(
+      'names quiet/embargo, which only group:security may see, while this suite is for public',
+    );
+    await applied(file(quiet));
+    const archive = await findArchive(world.db, 'quiet');
+    expect(archive).toMatchObject({ audience: 'group:security' });
+    expect(await findSuite(world.db, archive?.id ?? 0, 'embargo')).toMatchObject({ audience: 'group:security' });
+    await world.db
+      .insertInto('submissions')
+      .values({ origin: 'tag', archive_id: archive?.id ?? 0, audience: 'group:security' })
+      .execute();
+    expect((await problemsOf(file(quiet.replace('audience = "group:security"', 'audience = "public"'))))[0]).toContain(
+      'something has asked to enter this archive already',
+    );
+    expect((await problemsOf(file(quiet.replace('"group:security"', '"group:secruity"'))))[0]).toContain(
+      'did you mean security?',
+    );
+  });
+
   test('asks for a file that was not sent along, by its name', async () => {
     const result = await planApply(world.db, [{ name: 'd.toml', text: DISTRIBUTION }]);
     expect(result.kind === 'problems' && result.problems.map(({ needs }) => needs)).toEqual([
@@ -398,6 +475,26 @@ action = "release"
       code: 'permission.anonymous',
     });
     expect(await auditCount()).toBe(before);
+    // Not even a plan, which would tell what exists.
+    expect(await planApply(world.db, [file('[pool.mine]\n')], await actorOf('nobody'))).toMatchObject({
+      kind: 'refused',
+      code: 'permission.no-grant',
+    });
+  });
+
+  test('who administers one archive changes that one and its suites, and nothing else', async () => {
+    await applied(file(DISTRIBUTION), file('[archive.other]\npool = "trusted"\n', 'other.toml'));
+    await world.db.transaction().execute(async (trx) => {
+      await createPerson(trx, { handle: 'warden', name: 'W', email: 'w@example.org' }, LANDFALL);
+      await grant(trx, { to: 'warden', action: 'administer', archive: 'other' }, LANDFALL);
+    });
+    const warden = await actorOf('warden');
+    const own = '[archive.other]\npool = "trusted"\n[archive.other.suite.new]\narchitectures = ["amd64"]\n';
+    expect(await apply(warden, file(own))).toMatchObject({ kind: 'applied' });
+    const foreign = own.replaceAll('archive.other', 'archive.main');
+    expect(await apply(warden, file(foreign))).toMatchObject({ kind: 'refused', code: 'permission.no-grant' });
+    expect(await apply(warden, file('[archive.third]\npool = "trusted"\n'))).toMatchObject({ kind: 'refused' });
+    expect(await apply(warden, file('[group.mine]\n'))).toMatchObject({ kind: 'refused' });
   });
 
   test('nobody widens their own rights: not by a grant, not through a group', async () => {

@@ -8,7 +8,7 @@
 import { sql } from 'kysely';
 import type { Actor, SystemActor } from '../../permissions/index.ts';
 import { withTransaction, type Db } from '../../platform/database.ts';
-import { refuseSteps } from './authorize.ts';
+import { refuseSteps, refuseStranger } from './authorize.ts';
 import type { Declarations, DistributionFile } from './declarations.ts';
 import { executeSteps, type StepRefused } from './execute.ts';
 import { readDistributionFiles } from './files.ts';
@@ -42,6 +42,8 @@ export async function planApply(
   files: readonly DistributionFile[],
   by?: Actor | SystemActor,
 ): Promise<PlanResult> {
+  const stranger = by === undefined ? undefined : await refuseStranger(db, by);
+  if (stranger !== undefined) return stranger;
   const read = await readFiles(files);
   if (read.kind === 'problems') return read;
   // One snapshot for all that is read, so that the plan is one of a world that was.
@@ -63,6 +65,8 @@ export async function applyPlan(
   hash: string,
   by: Actor | SystemActor,
 ): Promise<ApplyResult> {
+  const stranger = await refuseStranger(db, by);
+  if (stranger !== undefined) return stranger;
   const read = await readFiles(files);
   if (read.kind === 'problems') return read;
   try {

@@ -4,8 +4,8 @@
  *
  * Joining a group is receiving its permissions, so nobody takes himself into a group that may do more than he may.
  */
-import { coversGrant, loadHolder, mayAct, type Actor, type SystemActor } from '../../permissions/index.ts';
-import type { Db } from '../../platform/database.ts';
+import { coversGrant, isInForce, loadHolder, mayAct, type Actor, type SystemActor } from '../../permissions/index.ts';
+import { databaseNow, type Db } from '../../platform/database.ts';
 import type { StepRefused } from './execute.ts';
 import type { PlannedStep, Step } from './plan.ts';
 import type { State } from './state.ts';
@@ -40,6 +40,21 @@ export async function refuseSteps(
   return undefined;
 }
 
+/** Who may apply nothing at all is told so before anything else: a plan and its problems name what exists. */
+export async function refuseStranger(db: Db, by: Actor | SystemActor): Promise<StepRefused | undefined> {
+  if (by.kind === 'system') return undefined;
+  const decision = await mayAct(db, by, 'administer');
+  if (decision.kind === 'allowed') return undefined;
+  const refused = { kind: 'refused' as const, code: decision.code, reason: decision.reason };
+  if (by.kind !== 'person') return refused;
+  const holder = await loadHolder(db, by.personId);
+  const now = await databaseNow(db);
+  const mayPlan = holder?.grants.some(
+    (held) => (held.action === 'administer' || held.action === 'grant') && isInForce(held, now),
+  );
+  return holder?.active === true && mayPlan === true ? undefined : refused;
+}
+
 /** The archive whose administrators may take this step; undefined where it takes one of everything. */
 function archiveOf(step: Step, state: State): string | undefined {
   const name = step.kind === 'archive' ? step.wanted.name : step.kind === 'suite' ? step.wanted.archive : undefined;
@@ -55,7 +70,7 @@ async function refuseJoining(db: Db, step: Step, state: State, by: Actor): Promi
       grant.to === `group:${step.group}` &&
       (grant.validUntil === null || grant.validUntil > state.now) &&
       holder?.grants.some(
-        (held) => held.withdrawnAt === null && held.action === grant.action && coversGrant(held, grant),
+        (held) => isInForce(held, state.now) && held.action === grant.action && coversGrant(held, grant),
       ) !== true,
   );
   if (gained === undefined) return undefined;

@@ -230,7 +230,8 @@ async function writeGitRepository(trx: Trx, wanted: DeclaredGitRepository, diffe
       .execute();
   }
   if (wanted.enabled && (difference.kind === 'new' || moved)) {
-    await enqueue(trx, 'tags.scan', { gitRepositoryId: id });
+    // One after another with the other tasks of this Git repository, see tags/scan.ts.
+    await enqueue(trx, 'tags.scan', { gitRepositoryId: id }, { jobKey: `tags.scan:${id}`, queueName: `git:${id}` });
   }
 }
 

@@ -23,7 +23,7 @@ export async function readMaterials(declarations: Declarations): Promise<Materia
     if (bytes === undefined) continue;
     const packets = publicKeyPackets(bytes);
     const read = packets.kind === 'keys' ? await readKeys(packets.bytes) : packets;
-    if (packets.kind === 'keys' && Array.isArray(read)) {
+    if (packets.kind === 'keys' && Array.isArray(read) && read.length > 0) {
       keyrings.set(name, packets.bytes);
       continue;
     }

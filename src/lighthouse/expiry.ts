@@ -1,6 +1,6 @@
 /**
  * Taking back the leases whose worker fell silent, by the database's clock alone. When the server itself was away (restarted,
- * or its database was), workers had nobody to send their heartbeats to: then nothing is taken back before they had a whole
+ * or its database was, or the clock was set), workers had nobody to send their heartbeats to: then nothing is taken back before they had a whole
  * lease's time to be heard again, so that a restart costs no builds (H20).
  */
 import { sql } from 'kysely';
@@ -10,16 +10,16 @@ import { LEASE_SECONDS } from './model.ts';
 import { lockAliveAttempt, lockJob } from './store.ts';
 
 export interface ExpiryOptions {
-  /** How long this process has been able to hear workers. */
-  readonly uptimeMs: number;
-  /** Least time that server and database must have been up; default a lease. */
+  /** For how long workers could be heard and the clock was to be trusted, see steadiness.ts. */
+  readonly steadyMs: number;
+  /** Least time that this and the database's uptime must have lasted; default a lease. */
   readonly settleSeconds?: number;
 }
 
 /** Ends every attempt whose lease ran out; its job is ready again after a pause, or quarantined. Returns their ids. */
 export async function expireLeases(db: Db, options: ExpiryOptions): Promise<readonly number[]> {
   const settleSeconds = options.settleSeconds ?? LEASE_SECONDS;
-  if (options.uptimeMs < settleSeconds * 1_000) return [];
+  if (options.steadyMs < settleSeconds * 1_000) return [];
   const { rows } = await sql<{ id: number; job_id: number }>`
     SELECT id, job_id FROM attempts
     WHERE state = 'running' AND lease_expires_at < clock_timestamp()

@@ -75,22 +75,18 @@ async function takeFile(
   if (allowed.kind === 'refused') return allowed;
   if (allowed.kind === 'there') return { kind: 'stored', received: file.size };
 
-  if ((await deps.blobs.size(file.sha256)) !== file.size) {
-    const part = join(deps.partsFolder, `${attemptId}-${file.sha256}`);
-    const received = await appendPart(deps, part, file, stream);
-    if (received.kind !== 'whole') return received.answer;
-    const stored = await deps.blobs.put(createReadStream(part), { sha256: file.sha256, size: file.size });
-    await rm(part, { force: true });
-    if (stored.kind !== 'stored') {
-      return refused(
-        409,
-        'file.mismatch',
-        `${file.name} has other bytes than were announced; send it again from its beginning`,
-      );
-    }
-  } else {
-    // Put again, which marks it as young: a collection of orphans must not take it before its row is written.
-    await deps.blobs.put(await deps.blobs.open(file.sha256), { sha256: file.sha256, size: file.size });
+  // Also where the store has these bytes: a hash alone does not prove that a worker has them, and must not tell that we do.
+  const part = join(deps.partsFolder, `${attemptId}-${file.sha256}`);
+  const received = await appendPart(deps, part, file, stream);
+  if (received.kind !== 'whole') return received.answer;
+  const stored = await deps.blobs.put(createReadStream(part), { sha256: file.sha256, size: file.size });
+  await rm(part, { force: true });
+  if (stored.kind !== 'stored') {
+    return refused(
+      409,
+      'file.mismatch',
+      `${file.name} has other bytes than were announced; send it again from its beginning`,
+    );
   }
 
   return await withTransaction(deps.db, async (trx) => {
@@ -164,7 +160,12 @@ async function appendPart(
     let received = offset;
     try {
       await handle.truncate(offset);
-      for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+      const chunks = chunksOf(stream);
+      for (;;) {
+        const chunk = await nextChunk(chunks);
+        if (chunk === 'end') break;
+        // What came stays for the next time.
+        if (chunk === 'broken') return { kind: 'answer', answer: { kind: 'incomplete', received } };
         if (received + chunk.length > file.size) {
           await handle.truncate(0);
           return {
@@ -177,10 +178,6 @@ async function appendPart(
         }
         received += chunk.length;
       }
-    } catch (error) {
-      // The worker went away: what came stays for the next time. A fault of the disk is one.
-      if (isErrnoException(error)) throw error;
-      return { kind: 'answer', answer: { kind: 'incomplete', received } };
     } finally {
       await handle.close();
     }

@@ -36,7 +36,7 @@ beforeEach(async () => {
 });
 afterEach(async () => await database.drop());
 
-const EXPIRED = { uptimeMs: Number.POSITIVE_INFINITY, settleSeconds: 0 };
+const EXPIRED = { steadyMs: 1e12, settleSeconds: 0 };
 
 async function jobRow(jobId: number) {
   return await db.selectFrom('jobs').selectAll().where('id', '=', jobId).executeTakeFirstOrThrow();
@@ -388,7 +388,7 @@ describe('a lease that is lost', () => {
     await addJob(db);
     await mustClaim(db, worker);
     await letLeasesRunOut();
-    expect(await expireLeases(db, { uptimeMs: 59_000 })).toEqual([]);
+    expect(await expireLeases(db, { steadyMs: 59_000 })).toEqual([]);
     expect((await expireLeases(db, EXPIRED)).length).toBe(1);
   });
 
@@ -425,7 +425,7 @@ describe('a lease that is lost', () => {
       db,
       log: silentLogger(),
       partsFolder: '/nonexistent',
-      uptimeMs: () => Infinity,
+      monotonicMs: () => 1e12,
       settleSeconds: 0,
     });
     const helpers = { signal: new AbortController().signal, attempt: 1, maxAttempts: 3 };

@@ -10,7 +10,7 @@ export const LIGHTHOUSE_CHANNELS: readonly string[] = [JOBS_READY, ATTEMPT_LOG];
 
 export interface Signals {
   /** Something was heard; with an empty payload everyone on the channel is woken, as after a reconnection. */
-  notify(channel: string, payload: string): void;
+  readonly notify: (channel: string, payload: string) => void;
   /** Calls `wake` at every signal for `channel` (and `payload`, when given) until the returned function is called. */
   subscribe(channel: string, payload: string | undefined, wake: () => void): () => void;
 }

@@ -1,16 +1,17 @@
 /** Background tasks of Lighthouse: leases that ran out, parts of uploads that nobody will finish. */
-import type { Db } from '../platform/database.ts';
+import { databaseNow, type Db } from '../platform/database.ts';
 import type { Logger } from '../platform/log.ts';
 import type { CronEntry, TaskHandlers } from '../platform/tasks.ts';
 import { expireLeases } from './expiry.ts';
 import { collectParts } from './files.ts';
+import { createSteadiness, type Steadiness } from './steadiness.ts';
 
 export interface LighthouseTaskDeps {
   readonly db: Db;
   readonly log: Logger;
   readonly partsFolder: string;
-  /** How long this process has been able to hear workers; default: since it started. */
-  readonly uptimeMs?: () => number;
+  /** Milliseconds since this process began, by a clock that nobody sets. */
+  readonly monotonicMs?: () => number;
   /** See `ExpiryOptions`. */
   readonly settleSeconds?: number;
 }
@@ -21,11 +22,9 @@ export const LIGHTHOUSE_CRON: readonly CronEntry[] = [
 ];
 
 export function lighthouseTasks(deps: LighthouseTaskDeps): TaskHandlers {
+  const steadiness = steadinessOf(deps);
   return {
-    'lighthouse.expire-leases': async () => {
-      const ended = await expireLeases(deps.db, expiryOptions(deps));
-      if (ended.length > 0) deps.log.warn({ attempts: ended }, 'leases ran out');
-    },
+    'lighthouse.expire-leases': async () => await takeBack(deps, steadiness),
     'lighthouse.collect-parts': async () => {
       await collectParts(deps.db, deps.partsFolder);
     },
@@ -37,14 +36,12 @@ export function lighthouseTasks(deps: LighthouseTaskDeps): TaskHandlers {
  * logged; the next look is tried as ever.
  */
 export function watchLeases(deps: LighthouseTaskDeps, everyMs: number = 5_000): () => void {
+  const steadiness = steadinessOf(deps);
   let looking = false;
   const timer = setInterval(() => {
     if (looking) return;
     looking = true;
-    expireLeases(deps.db, expiryOptions(deps))
-      .then((ended) => {
-        if (ended.length > 0) deps.log.warn({ attempts: ended }, 'leases ran out');
-      })
+    takeBack(deps, steadiness)
       .catch((error: unknown) => deps.log.warn({ error }, 'leases could not be looked through'))
       .finally(() => {
         looking = false;
@@ -54,9 +51,21 @@ export function watchLeases(deps: LighthouseTaskDeps, everyMs: number = 5_000): 
   return () => clearInterval(timer);
 }
 
-function expiryOptions(deps: LighthouseTaskDeps): { uptimeMs: number; settleSeconds?: number } {
-  return {
-    uptimeMs: (deps.uptimeMs ?? (() => performance.now()))(),
+async function takeBack(deps: LighthouseTaskDeps, steadiness: Steadiness): Promise<void> {
+  const ended = await expireLeases(deps.db, {
+    steadyMs: steadiness.observe(await databaseNow(deps.db)),
     ...(deps.settleSeconds === undefined ? {} : { settleSeconds: deps.settleSeconds }),
-  };
+  });
+  if (ended.length > 0) deps.log.warn({ attempts: ended }, 'leases ran out');
+}
+
+function steadinessOf(deps: LighthouseTaskDeps): Steadiness {
+  return createSteadiness({
+    monotonicMs: deps.monotonicMs ?? (() => performance.now()),
+    onJump: (byMs) =>
+      deps.log.error(
+        { byMs },
+        "the database's clock jumped; no lease is taken back until workers had time to be heard",
+      ),
+  });
 }

@@ -1,13 +1,17 @@
 /** `landfall serve`: the database, the signer and the server of this machine, and a worker when asked for. */
 import { arch, userInfo } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { run } from '../../cli/command.ts';
 import type { CliContext } from '../../cli/context.ts';
 import { document } from '../../cli/manual.ts';
-import { createLogger } from '../../platform/log.ts';
-import { startMachine } from '../machine.ts';
+import { ApiProblem } from '../../contract/client.ts';
+import { createLogger, type Logger } from '../../platform/log.ts';
+import { startMachine, type Machine } from '../machine.ts';
 import { runServer } from '../roles/server.ts';
 import { loadSettings } from '../settings.ts';
+
+const POOL_POLL_MS = 500;
 
 interface Options {
   readonly alone?: boolean;
@@ -34,12 +38,12 @@ export function serveCommand(context: CliContext): Command {
           onStep: (what, milliseconds) => log.info({ milliseconds: Math.round(milliseconds) }, `${what} is ready`),
         });
         try {
-          if (options.withWorker !== undefined) {
-            const architecture = debianArchitecture();
-            await machine.addWorker({ name: `${architecture}-1`, pool: options.withWorker, architecture });
-          }
           log.info(`Landfall is at ${machine.url}`);
-          await Promise.race([machine.supervisor.stopped, aborted(context.signal)]);
+          const ending = Promise.race([machine.supervisor.stopped, aborted(context.signal)]);
+          const { withWorker } = options;
+          const adding =
+            withWorker === undefined ? ending : addWorker(machine, withWorker, log, context.signal).then(() => ending);
+          await Promise.race([ending, adding]);
         } finally {
           await machine.stop();
         }
@@ -58,6 +62,23 @@ export function serveCommand(context: CliContext): Command {
       { command: 'landfall serve --alone', says: 'The server only, under another supervisor.' },
     ],
   });
+}
+
+/** Adds a worker of this machine. A pool that no archive has yet is waited for: the first distribution file brings it. */
+async function addWorker(machine: Machine, pool: string, log: Logger, signal: AbortSignal): Promise<void> {
+  const architecture = debianArchitecture();
+  let told = false;
+  while (!signal.aborted) {
+    try {
+      await machine.addWorker({ name: `${architecture}-1`, pool, architecture });
+      return;
+    } catch (error) {
+      if (!(error instanceof ApiProblem) || error.code !== 'worker.unknown-pool') throw error;
+      if (!told) log.info(`the worker begins when a distribution file has the pool ${pool}: landfall apply FILE`);
+      told = true;
+    }
+    await sleep(POOL_POLL_MS);
+  }
 }
 
 /** Who may do everything on a machine that nobody has set up otherwise. */

@@ -29,14 +29,33 @@ import { VERSION, type Settings } from '../settings.ts';
 const CHANNELS = ['events', ...LIGHTHOUSE_CHANNELS];
 const STREAMS = 2_000;
 
-/** Runs until `signal` is aborted. @throws when the background tasks end by themselves: the supervisor starts it again. */
+/**
+ * Runs until `signal` is aborted. @throws when it cannot start, or when the background tasks end by themselves: then the process
+ * ends, and its supervisor starts it again.
+ */
 export async function runServer(settings: Settings, log: Logger, signal: AbortSignal): Promise<void> {
+  // What was opened, in that order; closed in the opposite one, also when the next thing could not be opened.
+  const closers: (() => Promise<void> | void)[] = [];
+  try {
+    await serve(settings, log, signal, (close) => closers.push(close));
+  } finally {
+    for (const close of closers.reverse()) await close();
+  }
+}
+
+async function serve(
+  settings: Settings,
+  log: Logger,
+  signal: AbortSignal,
+  atEnd: (close: () => Promise<void> | void) => void,
+): Promise<void> {
   const { config, paths, publicUrl } = settings;
   const db = createDatabase(settings.database, {
     poolSize: config.database.pool_size,
     applicationName: 'landfall serve',
     onError: (error) => log.warn({ error }, 'a database connection was lost'),
   });
+  atEnd(() => db.destroy());
   const blobs = await createFolderBlobStore(paths.blobs);
   const signer = createSignerClient({ socket: settings.signerSocket });
   const signals = createSignals();
@@ -45,9 +64,10 @@ export async function runServer(settings: Settings, log: Logger, signal: AbortSi
     onNotification: (channel, payload) => signals.notify(channel, payload),
     onError: (error) => log.warn({ error }, 'the connection for notifications was lost'),
   });
+  atEnd(() => listener.stop());
   const leaseDesk = openLeaseDesk({ db, signals, log });
   const lighthouse = { db, log, partsFolder: join(paths.temporary, 'parts') };
-  const stopWatching = watchLeases(lighthouse);
+  atEnd(watchLeases(lighthouse));
   const deps = { db, blobs, clock: systemClock, log, paths, publicUrl, signer, signals };
   const tasks = await startTasks({
     connection: settings.database,
@@ -63,6 +83,7 @@ export async function runServer(settings: Settings, log: Logger, signal: AbortSi
     },
     onGivenUp: (task, payload, error) => log.error({ task, payload, error }, 'a task was given up: somebody must look'),
   });
+  atEnd(() => tasks.stop());
   const shutdown = new AbortController();
   const http = await startHttp({
     listen: config.server.listen,
@@ -76,22 +97,17 @@ export async function runServer(settings: Settings, log: Logger, signal: AbortSi
       shutdown: shutdown.signal,
     }),
   });
-  log.info({ url: http.url, publicUrl }, 'the server listens');
-  try {
-    await Promise.race([
-      tasks.finished,
-      new Promise<void>((resolve) => {
-        if (signal.aborted) resolve();
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      }),
-    ]);
-  } finally {
+  atEnd(() => http.stop());
+  atEnd(() => {
     shutdown.abort();
     leaseDesk.close();
-    stopWatching();
-    await http.stop();
-    await tasks.stop();
-    await listener.stop();
-    await db.destroy();
-  }
+  });
+  log.info({ url: http.url, publicUrl }, 'the server listens');
+  await Promise.race([
+    tasks.finished,
+    new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    }),
+  ]);
 }

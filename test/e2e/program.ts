@@ -2,22 +2,42 @@
  * The built program, run as its users run it. Whoever runs the tests, it never runs as root: root steps down to the user
  * `landfall`, as the launcher does.
  */
-import { chown, mkdir } from 'node:fs/promises';
+import { chown, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exec, type ExecResult } from '../../src/platform/exec.ts';
+import { exists } from '../../src/platform/files.ts';
+import { spawnService, type Service } from '../../src/platform/service.ts';
 import { findUser, type SystemUser } from '../../src/platform/users.ts';
 
-export interface Program {
-  /** Where this test's state lies; chroots and package caches in it are kept between runs. */
-  readonly stateDir: string;
-  run(
-    args: readonly string[],
-    options?: { deadlineMs?: number; okCodes?: readonly number[] | 'any' },
-  ): Promise<ExecResult>;
+export interface Surroundings {
+  /** Added to the environment; `LANDFALL_STATE_DIR` and `HOME` are the folder of state. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** What comes before the program on its command line: `unshare …`, which may need to be root for it. */
+  readonly within?: { readonly argv: readonly [string, ...string[]]; readonly asCaller?: boolean };
 }
 
-/** @param name of the folder of state; tests that share one must run one after another. */
-export async function program(name: string): Promise<Program> {
+export interface RunOptions extends Surroundings {
+  readonly deadlineMs?: number;
+  readonly okCodes?: readonly number[] | 'any';
+}
+
+export interface Program {
+  /** Where this test's state lies. */
+  readonly stateDir: string;
+  /** Who the program runs as; undefined when it is whoever runs the tests. */
+  readonly user: SystemUser | undefined;
+  run(args: readonly string[], options?: RunOptions): Promise<ExecResult>;
+  /** Starts it and leaves it running; what it says is appended to `output`. */
+  start(args: readonly string[], output: string, surroundings?: Surroundings): Promise<Service>;
+  /** Runs another program as the same user. */
+  beside(argv: readonly [string, ...string[]], options?: RunOptions & { readonly cwd?: string }): Promise<ExecResult>;
+}
+
+/**
+ * @param name of the folder of state; tests that share one must run one after another.
+ * @param machines folders below it that will hold a worker's chroots: those are made once for all tests and all runs.
+ */
+export async function program(name: string, machines: readonly string[] = ['.']): Promise<Program> {
   const app = process.env.LANDFALL_APP;
   const root = process.env.LANDFALL_STATE_DIR;
   if (app === undefined || root === undefined) {
@@ -25,18 +45,52 @@ export async function program(name: string): Promise<Program> {
   }
   const user = process.getuid?.() === 0 ? await serviceUser() : undefined;
   const stateDir = join(root, 'test', name);
-  await mkdir(stateDir, { recursive: true });
-  if (user !== undefined) for (const folder of [join(root, 'test'), stateDir]) await chown(folder, user.uid, user.gid);
+  const chroots = join(root, 'test', 'chroots');
+  const own = async (folder: string): Promise<void> => {
+    await mkdir(folder, { recursive: true });
+    if (user !== undefined) await chown(folder, user.uid, user.gid);
+  };
+  for (const folder of [join(root, 'test'), chroots, stateDir]) await own(folder);
+  for (const machine of machines) {
+    await own(join(stateDir, machine));
+    const link = join(stateDir, machine, 'chroots');
+    if (!(await exists(link))) await symlink(chroots, link);
+  }
+  const common = (surroundings: Surroundings) => ({
+    cwd: '/',
+    env: { LANDFALL_STATE_DIR: stateDir, HOME: stateDir, ...surroundings.env },
+    ...(user === undefined || surroundings.within?.asCaller === true ? {} : { user: { uid: user.uid, gid: user.gid } }),
+  });
+  const argv = (args: readonly string[], surroundings: Surroundings): [string, ...string[]] => {
+    const [first, ...rest] = surroundings.within?.argv ?? [];
+    const own: [string, ...string[]] = [process.execPath, app, ...args];
+    return first === undefined ? own : [first, ...rest, ...own];
+  };
+  const limits = (options: RunOptions) => ({
+    deadlineMs: options.deadlineMs ?? 60_000,
+    ...(options.okCodes === undefined ? {} : { okCodes: options.okCodes }),
+  });
   return {
     stateDir,
+    user,
     run: async (args, options = {}) =>
-      await exec([process.execPath, app, ...args], {
+      await exec(argv(args, options), {
         doing: `run landfall ${args.join(' ')}`,
-        cwd: '/',
-        env: { LANDFALL_STATE_DIR: stateDir, HOME: stateDir },
-        deadlineMs: options.deadlineMs ?? 60_000,
-        ...(user === undefined ? {} : { user: { uid: user.uid, gid: user.gid } }),
-        ...(options.okCodes === undefined ? {} : { okCodes: options.okCodes }),
+        ...common(options),
+        ...limits(options),
+      }),
+    start: async (args, output, surroundings = {}) =>
+      await spawnService(argv(args, surroundings), {
+        doing: `start landfall ${args.join(' ')}`,
+        ...common(surroundings),
+        output: { file: output },
+      }),
+    beside: async (other, options = {}) =>
+      await exec(other, {
+        ...common(options),
+        ...limits(options),
+        mergeStderr: true,
+        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       }),
   };
 }

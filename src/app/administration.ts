@@ -4,7 +4,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createDatabase, withTransaction, type DatabaseConnection } from '../platform/database.ts';
+import { createDatabase, withTransaction, type DatabaseConnection, type Trx } from '../platform/database.ts';
 import { exists, readFileIfExists, writeFileDurably } from '../platform/files.ts';
 import { statePaths, type Paths } from '../platform/paths.ts';
 import { authenticateToken, createAccessToken, createPerson, findPerson, grant } from '../permissions/index.ts';
@@ -28,16 +28,7 @@ export async function ensureAdministrator(
   const db = createDatabase(database, { poolSize: 2, applicationName: 'landfall init' });
   try {
     await withTransaction(db, async (trx) => {
-      const person =
-        (await findPerson(trx, administrator.handle)) ?? (await createPerson(trx, administrator, LANDFALL));
-      const granted = await grant(trx, { to: administrator.handle, action: 'administer' }, LANDFALL);
-      if (granted.kind === 'refused') {
-        throw new LandfallError({
-          code: granted.code,
-          doing: `make ${administrator.handle} an administrator`,
-          reason: granted.reason,
-        });
-      }
+      const person = (await findPerson(trx, administrator.handle)) ?? (await createAdministrator(trx, administrator));
       const held = await readFileIfExists(tokenFile);
       if (held !== undefined && (await authenticateToken(trx, held.toString('utf8').trim())) !== undefined) return;
       const { secret } = await createAccessToken(trx, { personId: person.id, name: 'made by landfall init' });
@@ -49,6 +40,18 @@ export async function ensureAdministrator(
     await db.destroy();
   }
   return tokenFile;
+}
+
+/** Only a new person gets the grant: one whose grant was withdrawn stays without. */
+async function createAdministrator(trx: Trx, administrator: Administrator): Promise<{ readonly id: number }> {
+  const person = await createPerson(trx, administrator, LANDFALL);
+  const granted = await grant(trx, { to: administrator.handle, action: 'administer' }, LANDFALL);
+  if (granted.kind !== 'refused') return person;
+  throw new LandfallError({
+    code: granted.code,
+    doing: `make ${administrator.handle} an administrator`,
+    reason: granted.reason,
+  });
 }
 
 /** Writes `landfall.toml` where there is none. Gives whether it did. */

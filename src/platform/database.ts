@@ -32,6 +32,8 @@ export interface DatabaseOptions {
   readonly onError?: (error: Error) => void;
   /** Shown in pg_stat_activity. */
   readonly applicationName?: string;
+  /** Values as `pg` gives them by default, for libraries that count on it. */
+  readonly plainTypes?: boolean;
 }
 
 /** Opens a pool of connections; nothing is connected before the first query. Close it with `db.destroy()`. */
@@ -41,7 +43,12 @@ export function createDatabase(connection: DatabaseConnection, options: Database
 
 /** The pool beneath, for those who need connections of their own. */
 export function createPool(connection: DatabaseConnection, options: DatabaseOptions = {}): pg.Pool {
-  const pool = new pg.Pool({ ...clientConfig(connection, options.applicationName), max: options.poolSize ?? 10 });
+  const { types, ...config } = clientConfig(connection, options.applicationName);
+  const pool = new pg.Pool({
+    ...config,
+    ...(options.plainTypes === true || types === undefined ? {} : { types }),
+    max: options.poolSize ?? 10,
+  });
   const onError = options.onError ?? ((): void => undefined);
   pool.on('error', onError);
   pool.on('connect', (client) => client.on('error', onError));
@@ -189,11 +196,6 @@ export function isConnectionError(error: unknown): boolean {
       error.message,
     )
   );
-}
-
-/** The disk beneath the database is full. */
-export function isDatabaseFull(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && error.code === '53100';
 }
 
 function isViolation(error: unknown, code: string, constraint: string | undefined): boolean {

@@ -7,15 +7,7 @@ import { LandfallError } from './errors.ts';
 import { withTemporaryDirectory } from './files.ts';
 import { dearmor, parsePackets, type Malformed } from './openpgp.ts';
 
-export {
-  verifyClearsigned,
-  verifyDetached,
-  type BadSignature,
-  type ClearsignedResult,
-  type GoodSignature,
-  type GpgvResult,
-  type SignatureCode,
-} from './gpgv.ts';
+export { verifyClearsigned, verifyDetached, type BadSignature } from './gpgv.ts';
 
 export type KeyAlgorithm = 'ed25519' | 'rsa4096';
 

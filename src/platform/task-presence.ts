@@ -14,6 +14,7 @@ const BEAT_MS = 1_500;
 const SILENT_WITHOUT_LOCK = '5 seconds';
 const SILENT = '30 seconds';
 const SETTLE_MS = 10_000;
+const LOST_MS = 10_000;
 
 /** One look at the others: unlocks what dead pools and unknown ones hold, forgets them, and returns their ids. */
 const SWEEP = `
@@ -36,24 +37,49 @@ const SWEEP = `
   )
   SELECT coalesce(array_agg(pool_id), '{}') AS dead FROM dead`;
 
+const GIVE_BACK = `
+  WITH given AS (
+    UPDATE graphile_worker._private_jobs SET locked_at = NULL, locked_by = NULL
+    WHERE id = ANY ($1::bigint[]) AND locked_by = $2 RETURNING job_queue_id
+  )
+  UPDATE graphile_worker._private_job_queues SET locked_at = NULL, locked_by = NULL
+  WHERE locked_by = $2 AND id IN (SELECT job_queue_id FROM given)`;
+
 export interface Presence {
   readonly poolId: string;
+  /** Since when the database answers without a break, on the scale of `performance.now()`; undefined when it does not. */
+  answersSince(): number | undefined;
   /** Says goodbye: what the pool still holds is given back, the row and the lock go at once. */
   end(): Promise<void>;
 }
 
-/** Registers the pool, looks at the others, and keeps doing both until ended. @throws what connecting throws */
-export async function beginPresence(connection: DatabaseConnection, poolId: string, logger: Logger): Promise<Presence> {
-  let client: pg.Client | undefined = await connect();
+/**
+ * Registers the pool, looks at the others, and keeps doing both until ended. `held` are the ids of the tasks that run here:
+ * one that is locked for this pool and is not among them was lost on its way, with the connection that took it.
+ * @throws what connecting throws
+ */
+export async function beginPresence(
+  connection: DatabaseConnection,
+  poolId: string,
+  held: ReadonlySet<string>,
+  logger: Logger,
+): Promise<Presence> {
+  let client: pg.Client | undefined;
+  let answersSince: number | undefined;
+  /** Tasks that seem lost, and when that was seen first. */
+  const suspects = new Map<string, number>();
   /** When the others may be judged: at once at start, later after a lost connection. */
   let judgeFrom = 0;
+  let isFirst = true;
   let ended = false;
   let timer: NodeJS.Timeout | undefined;
 
   async function connect(): Promise<pg.Client> {
     const fresh = new pg.Client(clientConfig(connection, `landfall ${poolId}`));
     const lose = (): void => {
-      if (client === fresh) client = undefined;
+      if (client !== fresh) return;
+      client = undefined;
+      answersSince = undefined;
     };
     fresh.on('error', lose);
     fresh.on('end', lose);
@@ -70,13 +96,16 @@ export async function beginPresence(connection: DatabaseConnection, poolId: stri
   const beat = async (): Promise<void> => {
     if (client === undefined) {
       client = await connect();
-      judgeFrom = performance.now() + SETTLE_MS;
+      answersSince = performance.now();
+      judgeFrom = isFirst ? 0 : answersSince + SETTLE_MS;
+      isFirst = false;
     }
     await client.query(
       `INSERT INTO task_pools (pool_id) VALUES ($1)
        ON CONFLICT (pool_id) DO UPDATE SET heartbeat_at = clock_timestamp()`,
       [poolId],
     );
+    await giveBackLost(client);
     if (performance.now() < judgeFrom) return;
     const { rows } = await client.query<{ dead: string[] }>(SWEEP);
     const dead = rows[0]?.dead ?? [];
@@ -84,6 +113,21 @@ export async function beginPresence(connection: DatabaseConnection, poolId: stri
     await client.query('SELECT graphile_worker.force_unlock_workers($1::text[])', [dead]);
     logger.warn({ pools: dead }, 'gave back the tasks of processes that ended');
   };
+
+  async function giveBackLost(by: pg.Client): Promise<void> {
+    const { rows } = await by.query<{ id: string }>(
+      'SELECT id::text FROM graphile_worker._private_jobs WHERE locked_by = $1',
+      [poolId],
+    );
+    const locked = new Set(rows.map(({ id }) => id));
+    for (const id of suspects.keys()) if (!locked.has(id) || held.has(id)) suspects.delete(id);
+    for (const id of locked) if (!held.has(id) && !suspects.has(id)) suspects.set(id, performance.now());
+    const lost = [...suspects].filter(([, seen]) => performance.now() - seen > LOST_MS).map(([id]) => id);
+    if (lost.length === 0) return;
+    await by.query(GIVE_BACK, [lost, poolId]);
+    for (const id of lost) suspects.delete(id);
+    logger.warn({ tasks: lost }, 'gave back tasks that were lost with a connection');
+  }
 
   let beating: Promise<void> = Promise.resolve();
   const schedule = (): void => {
@@ -94,11 +138,17 @@ export async function beginPresence(connection: DatabaseConnection, poolId: stri
         .then(schedule);
     }, BEAT_MS);
   };
-  await beat();
+  try {
+    await beat();
+  } catch (error) {
+    await client?.end().catch(() => undefined);
+    throw error;
+  }
   schedule();
 
   return {
     poolId,
+    answersSince: () => answersSince,
     end: async () => {
       ended = true;
       clearTimeout(timer);

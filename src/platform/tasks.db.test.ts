@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { bundleProgram } from '../../test/child.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/postgres.ts';
-import { withTransaction } from './database.ts';
+import { createDatabase, withTransaction } from './database.ts';
 import { silentLogger } from './log.ts';
 import { spawnService } from './service.ts';
 import { enqueue, startTasks, type TaskHandlers, type Tasks } from './tasks.ts';
@@ -176,14 +176,57 @@ test('tasks that an unknown pool holds are given back at start, and those of a s
   expect(seen).toEqual(expect.arrayContaining([{ of: 'unknown' }, { of: 'silent' }]));
 });
 
+async function terminateOthers(): Promise<void> {
+  await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()`.execute(world.db);
+}
+
 test('H20 a server that restarts ends idle connections only: tasks go on afterwards', async () => {
   const seen: unknown[] = [];
   await start({ note: (payload) => Promise.resolve(void seen.push(payload)) });
-  await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid()`.execute(world.db);
+  await enqueue(world.db, 'note', { before: 'restart' });
+  await expect.poll(() => seen, patient).toEqual([{ before: 'restart' }]);
+  await terminateOthers();
   await enqueue(world.db, 'note', { after: 'restart' });
-  await expect.poll(() => seen, patient).toEqual([{ after: 'restart' }]);
+  await expect.poll(() => seen, patient).toEqual([{ before: 'restart' }, { after: 'restart' }]);
   await expect.poll(() => world.db.selectFrom('task_pools').select('pool_id').execute(), patient).toHaveLength(1);
+});
+
+test('H20 tasks that cannot be taken any more, because the first connection was lost, end themselves', async () => {
+  const first = createDatabase(world.connection, { poolSize: 1 });
+  let release: () => void = () => undefined;
+  const locked = new Promise<void>((resolve) => {
+    void withTransaction(first, async (trx) => {
+      await sql`LOCK TABLE graphile_worker._private_tasks`.execute(trx);
+      resolve();
+      await new Promise<void>((done) => (release = done));
+    });
+  });
+  await locked;
+  const tasks = await start({ note: () => Promise.resolve() }, { standingMs: 500 });
+  await expect
+    .poll(async () => {
+      const { rows } = await sql<{ count: number }>`SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'`.execute(world.db);
+      return rows[0]?.count ?? 0;
+    }, patient)
+    .toBeGreaterThan(0);
+  release();
+  await expect(tasks.finished).rejects.toMatchObject({ code: 'tasks.ended' });
+  await first.destroy();
+});
+
+test('H20 a task that was taken by a connection which was lost with the answer is given back', async () => {
+  const seen: unknown[] = [];
+  const tasks = await start({ note: (payload) => Promise.resolve(void seen.push(payload)) });
+  await withTransaction(world.db, async (trx) => {
+    await enqueue(trx, 'note', { lost: true }, { queueName: 'one' });
+    await sql`UPDATE graphile_worker._private_jobs SET locked_at = now(), locked_by = ${tasks.poolId}`.execute(trx);
+    await sql`UPDATE graphile_worker._private_job_queues SET locked_at = now(), locked_by = ${tasks.poolId}`.execute(
+      trx,
+    );
+  });
+  await expect.poll(() => seen, { ...patient, timeout: 50_000 }).toEqual([{ lost: true }]);
 });
 
 test('a database without a server is a fault with a remedy', async () => {

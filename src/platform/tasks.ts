@@ -8,7 +8,16 @@
  * half a minute whatever its lock says (the machine hangs or the network is cut). Every pool looks at the others at start and
  * every two seconds, and unlocks what the dead ones held.
  */
-import { parseCronItems, run, type CronItem, type JobHelpers, type Runner, type TaskList } from 'graphile-worker';
+import { EventEmitter } from 'node:events';
+import {
+  parseCronItems,
+  run,
+  type CronItem,
+  type JobHelpers,
+  type Runner,
+  type TaskList,
+  type WorkerEvents,
+} from 'graphile-worker';
 import { sql } from 'kysely';
 import { connectionFault, createPool, type DatabaseConnection, type Db } from './database.ts';
 import { LandfallError, describeError, toError } from './errors.ts';
@@ -16,6 +25,8 @@ import { graphileLogger } from './graphile-logger.ts';
 import type { Logger } from './log.ts';
 import type { JsonObject } from './schema.ts';
 import { beginPresence, type Presence } from './task-presence.ts';
+
+const STANDING_MS = 20_000;
 
 export interface EnqueueOptions {
   /**
@@ -57,6 +68,8 @@ export interface TaskOptions {
   readonly cron?: readonly CronEntry[];
   readonly concurrency?: number;
   readonly logger: Logger;
+  /** How long no task can be taken, with the database answering, before the tasks end; default 20 s. */
+  readonly standingMs?: number;
   /** Told when a task has failed for the last time, so that somebody is alerted. */
   readonly onGivenUp?: (task: string, payload: unknown, error: Error) => void;
 }
@@ -90,21 +103,27 @@ export async function startTasks(options: TaskOptions): Promise<Tasks> {
   const pool = createPool(connection, {
     poolSize: concurrency + 2,
     applicationName: 'landfall tasks',
+    plainTypes: true,
     onError: (error) => logger.debug({ error }, 'a connection for tasks was lost'),
   });
   // The pool's row and lock come before its first task, because what an unknown pool holds is unlocked at once.
   const registration = deferred<Presence>();
   let registering: Promise<Presence> | undefined;
+  const held = new Set<string>();
   const register = async (poolId: string): Promise<void> => {
-    registering ??= beginPresence(connection, poolId, logger);
+    registering ??= beginPresence(connection, poolId, held, logger);
     registering.then(registration.resolve, registration.reject);
     await registering;
   };
+  const events: WorkerEvents = new EventEmitter();
+  events.on('job:start', ({ job }) => held.add(job.id));
+  events.on('job:complete', ({ job }) => held.delete(job.id));
   let runner: Runner;
   try {
     runner = await run(
       {
         pgPool: pool,
+        events,
         concurrency,
         noHandleSignals: true,
         pollInterval: 1_000,
@@ -143,8 +162,8 @@ export async function startTasks(options: TaskOptions): Promise<Tasks> {
         cause: error,
       }),
     );
-  runner.events.on('pool:fatalError', ({ error }) => endedByItself(error));
-  runner.events.on('job:failed', ({ job, error }) => {
+  events.on('pool:fatalError', ({ error }) => endedByItself(error));
+  events.on('job:failed', ({ job, error }) => {
     logger.error({ task: job.task_identifier, error }, 'a task failed for the last time');
     options.onGivenUp?.(job.task_identifier, job.payload, toError(error));
   });
@@ -164,6 +183,11 @@ export async function startTasks(options: TaskOptions): Promise<Tasks> {
     await pool.end();
     throw connectionFault(connection, error);
   }
+
+  const watch = watchForStanding(events, presence, options.standingMs ?? STANDING_MS, () =>
+    endedByItself('no task could be taken for a while, although the database answers'),
+  );
+  finished.promise.catch(() => undefined).finally(() => clearInterval(watch));
 
   const stop = async (graceMs: number): Promise<void> => {
     stopping = true;
@@ -187,6 +211,32 @@ export async function startTasks(options: TaskOptions): Promise<Tasks> {
       await stopped;
     },
   };
+}
+
+/**
+ * A worker whose very first query fails keeps that failure for ever. So: when every attempt to take a task has failed for a
+ * while, and the database answered all that time, `ended` is called.
+ */
+function watchForStanding(
+  events: WorkerEvents,
+  presence: Presence,
+  standingMs: number,
+  ended: () => void,
+): NodeJS.Timeout {
+  let failingSince: number | undefined;
+  const works = (): void => {
+    failingSince = undefined;
+  };
+  events.on('job:start', works);
+  events.on('worker:getJob:empty', works);
+  events.on('worker:getJob:error', () => {
+    failingSince ??= performance.now();
+  });
+  return setInterval(() => {
+    const answersSince = presence.answersSince();
+    if (failingSince === undefined || answersSince === undefined) return;
+    if (performance.now() - Math.max(failingSince, answersSince) > standingMs) ended();
+  }, standingMs / 10).unref();
 }
 
 function taskList(handlers: TaskHandlers): TaskList {

@@ -5,6 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
+import { exists, sha256, writeFileDurably } from '../src/platform/files.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -13,17 +14,21 @@ export async function bundleProgram(name: string): Promise<string> {
   // Beside the packages, so that node finds those that are not bundled.
   const folder = join(ROOT, 'node_modules', '.cache', 'landfall');
   await mkdir(folder, { recursive: true });
-  const outfile = join(folder, `${basename(name, '.ts')}.${process.pid}.mjs`);
-  await build({
+  const { outputFiles } = await build({
     entryPoints: [join(ROOT, 'test', 'programs', name)],
-    outfile,
+    write: false,
     bundle: true,
     platform: 'node',
     format: 'esm',
     packages: 'external',
     logLevel: 'silent',
   });
-  return outfile;
+  const bundle = outputFiles[0]?.contents;
+  if (bundle === undefined) throw new Error(`${name} gave no bundle`);
+  // Named by its content, so that test processes that want the same one do not get into each other's way.
+  const path = join(folder, `${basename(name, '.ts')}.${sha256(bundle).slice(0, 16)}.mjs`);
+  if (!(await exists(path))) await writeFileDurably(path, bundle);
+  return path;
 }
 
 /** argv that runs `argv` with a mount namespace of its own, where `folder` is a new file system of `size`. */

@@ -3,11 +3,11 @@
  * for which audiences it is asked, and what is for another is answered as if it did not exist.
  */
 export { overview } from './overview.ts';
-export { describeSubmission, traceSubmissions, whereIs } from './submissions.ts';
+export { describeSubmission, whereIs } from './submissions.ts';
 export { describeTag, listTags } from './tags.ts';
 export { describeBuild } from './build.ts';
 export { describeJob, listBuilds, listFailures } from './build-list.ts';
 export { describeSuite, listSuites } from './suites.ts';
 export { listQueues, listWorkers } from './workers.ts';
-export { leadsBack, type BinaryName } from './provenance.ts';
+export { leadsBack } from './provenance.ts';
 export type * from './types.ts';

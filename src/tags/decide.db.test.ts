@@ -1,6 +1,7 @@
 /** A tag from its push to its decision: what is recorded, once and whole, whatever happens in between. */
 import { execFile } from 'node:child_process';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -357,10 +358,23 @@ describe('obstacles', () => {
     expect((await world.tag(REF)).state).toBe('accepted');
   });
 
-  test('a mirror that lost its objects is filled again', async () => {
+  test('a damaged mirror is an obstacle, thrown away, and the next attempt decides', async () => {
+    await tagRelease(repository, commits, bob.sign);
+    const denied = await world.push(repositoryId, REF);
+    await repository.git(['update-ref', '-d', REF]);
+    const gitDir = join(world.deps.paths.git, `${repositoryId}.git`);
+    const packs = join(gitDir, 'objects', 'pack');
+    // The tag's ref is kept after a denial for its signer, and its objects are lost.
+    for (const name of await readdir(packs)) await rm(join(packs, name));
+    const kept = await readFile(join(gitDir, 'HEAD'), 'utf8');
+    expect(kept).toContain('refs/heads');
     await tagRelease(repository, commits, alice.sign);
-    await world.push(repositoryId, REF);
-    expect(await readdir(world.deps.paths.git)).toContain(`${repositoryId}.git`);
+    await world.notify(repositoryId, REF);
+    const { id } = await world.tag(REF);
+    expect(id).not.toBe(denied.id);
+    for (let attempt = 0; attempt < 7 && (await world.tag(REF)).state !== 'accepted'; attempt += 1)
+      await world.decide(id);
+    expect((await world.tag(REF)).state).toBe('accepted');
   });
 });
 

@@ -15,7 +15,7 @@ import { versionTaken } from './checks/version.ts';
 import type { TagDeps } from './deps.ts';
 import type { Candidate } from './facts.ts';
 import { freezeInput, type FrozenPack } from './freeze.ts';
-import { openMirror } from './mirror.ts';
+import { discardMirror, mirrorPath, openMirror } from './mirror.ts';
 import { CHECK_COUNT, isDecided, MAX_OBSTACLES, mayBeRedecided, obstructed, retryDelayMs } from './model.ts';
 import { objectFormatOf, parseReleaseRef } from './release-ref.ts';
 import { enqueueDecision } from './scan.ts';
@@ -61,6 +61,31 @@ export async function decideTag(
   if (denial?.id !== redecision?.afterDecisionId) return;
   if (denial === undefined ? isDecided(row.state) : !mayBeRedecided(denial.code)) return;
   const candidate = await candidateFor(deps, row, denial?.code === 'tag.fresh');
+  const gitDir = mirrorPath(deps, candidate.repository.id, candidate.objectFormat);
+  // A mirror that is damaged can look like a forge that is away.
+  if (row.obstacles > 0 && row.obstacles % DISTRUST_AFTER === 0) await discardMirror(gitDir);
+  const decided = await decideFromMirror(deps, row, candidate, signal, redecision);
+  if (decided?.kind !== 'obstructed' || !isMirrorFault(decided.obstacle.code)) return;
+  deps.log.warn({ gitDir, code: decided.obstacle.code }, 'a mirror is damaged and is thrown away');
+  await discardMirror(gitDir);
+}
+
+/** Obstacles of one tag after which its mirror is begun anew. */
+const DISTRUST_AFTER = 5;
+
+function isMirrorFault(code: string): boolean {
+  return code.startsWith('mirror.') || code === 'git.damaged';
+}
+
+/** Fetches, verifies, freezes and settles. Undefined when somebody else decided meanwhile. */
+async function decideFromMirror(
+  deps: TagDeps,
+  row: TagRow,
+  candidate: Candidate,
+  signal: AbortSignal,
+  redecision: Redecision | undefined,
+): Promise<Verdict | undefined> {
+  const { db } = deps;
   const mirror = await openMirror(deps, candidate, signal);
   try {
     const at = await databaseNow(db);
@@ -77,7 +102,8 @@ export async function decideTag(
       async (trx) => await settle(trx, row, candidate, verdict, frozen, at, redecision),
     );
     if (final?.kind === 'rejected' && !mayBeRedecided(final.rejection.code)) await mirror.forget();
-    if (final !== undefined) deps.log.info({ tag: row.ref, tagId, outcome: final.kind }, 'tag decided');
+    if (final !== undefined) deps.log.info({ tag: row.ref, tagId: row.id, outcome: final.kind }, 'tag decided');
+    return final;
   } finally {
     await mirror.close();
   }

@@ -191,7 +191,7 @@ describe('H73 limits', () => {
       Buffer.concat([Buffer.from('100644 f\0'), Buffer.from(await repository.store('blob', 'x'), 'hex')]),
     );
     for (let level = 0; level < 12; level++) {
-      const entries = [...'0123456789'].map((name) =>
+      const entries = Array.from({ length: 10 }, (_entry, name) =>
         Buffer.concat([Buffer.from(`40000 ${name}\0`), Buffer.from(tree, 'hex')]),
       );
       tree = await repository.store('tree', Buffer.concat(entries));

@@ -11,11 +11,11 @@
  * of its repository); a process that was killed leaves at most lock files, which are removed when they are too old to be
  * anybody's.
  */
-import { createHash } from 'node:crypto';
-import { readdir, stat, unlink } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { readdir, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isFault } from '../platform/errors.ts';
-import { ensureDirectory, exists } from '../platform/files.ts';
+import { isErrnoException, isFault } from '../platform/errors.ts';
+import { ensureDirectory, exists, removeTree } from '../platform/files.ts';
 import { fetchRefs, git, initBare, type FetchResult, type GitProtocol, type ObjectFormat } from '../platform/git.ts';
 import type { Candidate, Repository } from './facts.ts';
 import type { FetchedCommit, FetchedUpstream, TagSource } from './git-objects.ts';
@@ -175,6 +175,21 @@ export async function openMirror(deps: MirrorDeps, candidate: Candidate, signal:
       return { kind: 'absent' };
     },
   };
+}
+
+/**
+ * Throws a mirror away: it is only a cache, and the next fetch fills a new one. First it loses its name, so that a death in
+ * between leaves no half of it in its place.
+ */
+export async function discardMirror(gitDir: string): Promise<void> {
+  const aside = `${gitDir}.${randomBytes(6).toString('hex')}.discarded`;
+  try {
+    await rename(gitDir, aside);
+  } catch (error) {
+    if (isErrnoException(error) && error.code === 'ENOENT') return;
+    throw error;
+  }
+  await removeTree(aside);
 }
 
 /** Puts the packs of a mirror together when there are many. Only while no other task works on it. */

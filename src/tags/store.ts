@@ -18,6 +18,8 @@ export interface TagRow {
   readonly state: TagState;
   readonly seenAt: Date;
   readonly archiveId: number;
+  /** How many obstacles it has met. */
+  readonly obstacles: number;
 }
 
 /** What a decision can be verified by again: bytes and names that were stored with it. */
@@ -453,5 +455,6 @@ function selectTags(db: Db) {
       'tags.state',
       'tags.seen_at as seenAt',
       'submissions.archive_id as archiveId',
+      sql<number>`(SELECT count(*) FROM tag_obstacles o WHERE o.tag_id = tags.id)`.as('obstacles'),
     ]);
 }

@@ -283,11 +283,10 @@ describe('9 commit.bound', () => {
 
   test('debian is a link to a folder of the tree', async () => {
     const version = nextVersion();
-    const moved = Object.entries(debianFiles({ version })).map(([path, file]) => [
-      path.replace('debian/', 'packaging/'),
-      file,
-    ]);
-    const files: Files = { ...Object.fromEntries(moved), debian: { mode: '120000', content: 'packaging' } };
+    const files: Record<string, Files[string]> = { debian: { mode: '120000', content: 'packaging' } };
+    for (const [path, file] of Object.entries(debianFiles({ version }))) {
+      files[path.replace('debian/', 'packaging/')] = file;
+    }
     const commitId = await repository.commit({ files });
     const commits = await commitPackage(repository, { version });
     await tagRelease(repository, { ...commits, commitId }, alice.sign, { version });

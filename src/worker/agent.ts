@@ -45,7 +45,6 @@ import { machineFacts } from './machine.ts';
 import { persistently } from './retry.ts';
 import { sweepRoots } from './sandbox.ts';
 import { runSourceJob } from './source.ts';
-import { removeForeignTree } from './user-namespace.ts';
 import type { Facts, Lease } from './wire.ts';
 
 export interface WorkerOptions {
@@ -105,7 +104,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
 async function sweep(options: WorkerOptions, cgroups: Cgroups | undefined): Promise<void> {
   const jobs = jobsFolder(options);
   await ensureDirectory(jobs, 0o700);
-  for (const name of await readdir(jobs)) await removeForeignTree(join(jobs, name));
+  for (const name of await readdir(jobs)) await removeTree(join(jobs, name));
   const removed = await sweepRoots(join(options.chroots, 'roots'), cgroups);
   if (removed > 0) options.log.info({ removed }, 'removed roots that an earlier worker left');
 }

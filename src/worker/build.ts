@@ -14,6 +14,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { StringDecoder } from 'node:string_decoder';
 import { isSourceName } from '../debian/names.ts';
 import { parseVersion, withoutEpoch } from '../debian/version.ts';
 import { LandfallError } from '../platform/errors.ts';
@@ -48,7 +49,7 @@ export async function runBinaryJob(context: JobContext, payload: BinaryPayload):
     },
     maxAgeMs: BASE_MAX_AGE_MS,
     clock: context.clock,
-    onLine: (line) => void log.say(line),
+    onLine: (line) => log.say(line),
     signal: context.signal,
   });
   try {
@@ -171,8 +172,9 @@ async function buildInRoot(
 ): Promise<JobResult | undefined> {
   const { log, limits } = context;
   const tree = `${BUILD_FOLDER}/${payload.source}-${version}`;
+  const decoder = new StringDecoder('utf8');
   const onOutput = async (chunk: Buffer): Promise<void> => {
-    context.excerpt.push(chunk.toString('utf8'));
+    context.excerpt.push(decoder.write(chunk));
     await log.write(chunk);
   };
   const run = async (

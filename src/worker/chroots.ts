@@ -71,7 +71,7 @@ export interface AcquireBaseOptions {
   readonly maxAgeMs: number;
   readonly clock: Clock;
   /** Lines for people about what is being done. */
-  readonly onLine: (line: string) => void;
+  readonly onLine: (line: string) => Promise<void>;
   readonly signal?: AbortSignal;
 }
 
@@ -100,7 +100,7 @@ export async function acquireBase(options: AcquireBaseOptions): Promise<Base> {
       } catch (error) {
         // An old base is better than none while the mirror is away.
         if (found === undefined || !(error instanceof LandfallError) || options.signal?.aborted === true) throw error;
-        options.onLine(
+        await options.onLine(
           `the base of ${options.spec.suite} could not be renewed (${error.reason}); the one of ${found.facts.madeAt} is used`,
         );
         return await use(found.path, found.facts);
@@ -183,7 +183,7 @@ async function makeGeneration(
       remedy: `free some space where ${folder} lies`,
     });
   }
-  options.onLine(`making the base of ${spec.suite} for ${spec.architecture} with mmdebstrap`);
+  await options.onLine(`making the base of ${spec.suite} for ${spec.architecture} with mmdebstrap`);
   const making = join(folder, `making-${randomBytes(4).toString('hex')}`);
   const root = join(making, 'root');
   const scratch = await scratchFolder(making);
@@ -214,7 +214,7 @@ async function makeGeneration(
     const name = `generation-${facts.madeAt.replace(/[-:.]/g, '')}-${randomBytes(2).toString('hex')}`;
     await rename(making, join(folder, name));
     await replaceSymlink(name, join(folder, 'current'));
-    options.onLine(`the base has ${facts.packages} packages`);
+    await options.onLine(`the base has ${facts.packages} packages`);
     return { path: join(folder, name), facts };
   } finally {
     await removeForeignTree(scratch);
@@ -255,10 +255,10 @@ async function bootstrap(doing: string, tar: string, scratch: string, options: A
         deadlineMs: MAKE_DEADLINE_MS,
         graceMs: 10_000,
         ...(options.signal === undefined ? {} : { signal: options.signal }),
-        stderr: (chunk) => {
+        stderr: async (chunk) => {
           const lines = (rest + chunk.toString('utf8')).split('\n');
           rest = lines.pop() ?? '';
-          for (const one of lines) if (/^[A-Z]: /.test(one)) options.onLine(one);
+          for (const one of lines) if (/^[A-Z]: /.test(one)) await options.onLine(one);
         },
       },
     );

@@ -5,11 +5,15 @@
 import { sql } from 'kysely';
 import type { BlobStore } from '../platform/blobs.ts';
 import type { Db } from '../platform/database.ts';
+import { exists } from '../platform/files.ts';
 import type { Logger } from '../platform/log.ts';
+import type { Paths } from '../platform/paths.ts';
+import { collectChunks, openChunkStore } from './index-keeper/store.ts';
 
 export interface OrphanDeps {
   readonly db: Db;
   readonly blobs: BlobStore;
+  readonly paths: Pick<Paths, 'archive'>;
   readonly log: Logger;
 }
 
@@ -44,6 +48,39 @@ export async function collectOrphans(deps: OrphanDeps, now: Date): Promise<{ rem
   }
   await flush();
   if (removed > 0) deps.log.info({ removed, bytes }, 'removed stored files that nothing names');
+  return { removed, bytes };
+}
+
+/**
+ * Removes parts of indices that no publication within its suite's retention is made of. The newest publication of each suite
+ * is kept whatever its age: the next one is made from it.
+ */
+export async function collectIndexChunks(deps: OrphanDeps, now: Date): Promise<{ removed: number; bytes: number }> {
+  const before = new Date(now.getTime() - GRACE_MS);
+  const archives = await deps.db.selectFrom('archives').select(['id', 'name']).execute();
+  let removed = 0;
+  let bytes = 0;
+  for (const archive of archives) {
+    const folder = deps.paths.archive(archive.name);
+    if (!(await exists(folder))) continue;
+    const { rows } = await sql<{ id: string }>`
+      SELECT DISTINCT i.value ->> 'id' AS id
+      FROM suites s JOIN publications p ON p.suite_id = s.id,
+        jsonb_each(coalesce(p.facts -> 'indices', '{}')) i
+      WHERE s.archive_id = ${archive.id} AND i.value ->> 'id' IS NOT NULL
+        AND (p.state <> 'published' OR p.published_at > now() - s.retention
+          OR p.serial = (SELECT max(serial) FROM publications n WHERE n.suite_id = s.id AND n.state = 'published'))`.execute(
+      deps.db,
+    );
+    const collected = await collectChunks(
+      await openChunkStore(folder),
+      rows.map((row) => row.id),
+      before,
+    );
+    removed += collected.removed;
+    bytes += collected.bytes;
+  }
+  if (removed > 0) deps.log.info({ removed, bytes }, 'removed parts of indices that no publication needs');
   return { removed, bytes };
 }
 

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createArchiveWorld, putBinary, putBlob, type ArchiveWorld } from '../../test/scenarios/archive.ts';
 import { fixedClock } from '../platform/clock.ts';
-import { collectOrphans } from './orphans.ts';
+import { collectIndexChunks, collectOrphans } from './orphans.ts';
 import type { FaultPoint } from './publish/publication.ts';
 import { publishSuite } from './publish/publisher.ts';
 import { renewSuites } from './renew.ts';
@@ -121,5 +121,21 @@ describe('collecting orphans', () => {
     expect(await collectOrphans(world.deps, later)).toEqual({ removed: 1, bytes: 15 });
     expect(await world.blobs.has(orphan.sha256)).toBe(false);
     expect(await world.blobs.has(named.sha256)).toBe(true);
+  });
+
+  it('removes parts of indices behind the retention, and the next publication is made from what stays', async () => {
+    await putBinary(world, { name: 'hello', version: '1', architecture: 'all' });
+    await world.publish();
+    await putBinary(world, { name: 'hello', version: '2', architecture: 'all' });
+    await world.publish();
+    const later = new Date(Date.now() + 25 * 60 * 60_000);
+    expect((await collectIndexChunks(world.deps, later)).removed).toBe(0);
+    await world.db.updateTable('suites').set({ retention: '0 days' }).execute();
+    expect((await collectIndexChunks(world.deps, later)).removed).toBeGreaterThan(0);
+    await putBinary(world, { name: 'world', version: '1', architecture: 'all' });
+    await world.publish();
+    const apt = await world.apt();
+    await apt.update();
+    expect(await apt.packages()).toEqual(['hello=2', 'world=1']);
   });
 });

@@ -6,7 +6,7 @@ import type { Paths } from '../platform/paths.ts';
 import type { CronEntry, TaskHandlers } from '../platform/tasks.ts';
 import { enqueuePublication, PUBLISH_TASK } from './accept.ts';
 import { decideUpload } from './decide.ts';
-import { collectOrphans } from './orphans.ts';
+import { collectIndexChunks, collectOrphans } from './orphans.ts';
 import type { PublishDeps } from './publish/publication.ts';
 import { publishSuite } from './publish/publisher.ts';
 import { CHECK_TASK } from './receive.ts';
@@ -49,6 +49,7 @@ export function archiveTasks(deps: ArchiveDeps): TaskHandlers {
     },
     [ORPHANS_TASK]: async () => {
       await collectOrphans(deps, deps.clock.now());
+      await collectIndexChunks(deps, deps.clock.now());
     },
   };
 }

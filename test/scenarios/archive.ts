@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CheckDeps } from '../../src/archive/checks/deps.ts';
-import { createWholeIndexKeeper } from '../../src/archive/index-keeper/whole.ts';
+import { openIndexKeeper } from '../../src/archive/index-keeper/store.ts';
 import type { FaultPoint, PublishDeps } from '../../src/archive/publish/publication.ts';
 import { publishSuite } from '../../src/archive/publish/publisher.ts';
 import { readDebControl } from '../../src/debian/deb.ts';
@@ -103,7 +103,7 @@ export async function createArchiveWorld(options: WorldOptions = {}): Promise<Ar
     paths,
     signer: createSignerClient({ socket: paths.signerSocket }),
     log: silentLogger(),
-    keeper: options.keeper ?? (() => createWholeIndexKeeper()),
+    keeper: options.keeper ?? openIndexKeeper,
   };
   const server = await serveFolder(paths.archives);
   const clients: AptClient[] = [];

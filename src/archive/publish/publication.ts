@@ -31,7 +31,7 @@ export interface PublishDeps {
   readonly signer: ReleaseSigner;
   readonly log: Logger;
   /** The keeper of the indices of the archive whose published folder is given. */
-  readonly keeper: (archiveFolder: string) => IndexKeeper;
+  readonly keeper: (archiveFolder: string) => IndexKeeper | Promise<IndexKeeper>;
   /** Called at each point; for tests, which stop here. */
   readonly fault?: (point: FaultPoint) => Promise<void> | void;
 }

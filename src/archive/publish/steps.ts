@@ -53,10 +53,11 @@ export async function write(deps: StepDeps, publication: OpenPublication): Promi
   const changes = await timed('changes', () => readChanges(db, suiteId, from, serial));
   const previous = await previousPublication(deps, publication);
   const recent = await recentReleaseFiles(db, suiteId);
+  const keeper = await deps.keeper(archiveFolder);
   const { files, indices } = await timed('indices', () =>
     writeIndices({
       db,
-      keeper: deps.keeper(archiveFolder),
+      keeper,
       suiteId,
       settings,
       serial,

@@ -6,7 +6,6 @@ export { enqueuePublication } from './accept.ts';
 export { checkCodes } from './checks/lists.ts';
 export { decideUpload, reviewUpload, type Decision, type Review } from './decide.ts';
 export { openIndexKeeper } from './index-keeper/store.ts';
-export { createWholeIndexKeeper } from './index-keeper/whole.ts';
 export { archiveKey, archiveKeyring } from './keys.ts';
 export { collectOrphans } from './orphans.ts';
 export type { PublishDeps, PublishReason, PublishResult } from './publish/publication.ts';

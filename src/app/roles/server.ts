@@ -3,7 +3,7 @@
  * run on the same database.
  */
 import { join } from 'node:path';
-import { ARCHIVE_CRON, archiveKeyring, archiveTasks, createWholeIndexKeeper } from '../../archive/index.ts';
+import { ARCHIVE_CRON, archiveKeyring, archiveTasks, openIndexKeeper } from '../../archive/index.ts';
 import { buildTasks } from '../../builds/index.ts';
 import { createApp } from '../../http/app.ts';
 import { startHttp } from '../../http/server.ts';
@@ -78,7 +78,7 @@ async function serve(
       ...tagTasks(deps),
       ...sourceTasks(deps),
       ...buildTasks({ ...deps, archiveKeyring: async (archive) => await archiveKeyring(deps, archive) }),
-      ...archiveTasks({ ...deps, keeper: () => createWholeIndexKeeper() }),
+      ...archiveTasks({ ...deps, keeper: openIndexKeeper }),
       ...lighthouseTasks(lighthouse),
     },
     onGivenUp: (task, payload, error) => log.error({ task, payload, error }, 'a task was given up: somebody must look'),

@@ -35,8 +35,9 @@ p { margin: 0.5rem 0; }
 .remedy { border-left: 3px solid var(--wait); padding: 0.2rem 0.75rem; margin: 0.5rem 0; background: var(--raised); white-space: pre-wrap; }
 .alert { border-left: 3px solid var(--bad); padding: 0.3rem 0.75rem; margin: 0.4rem 0; background: var(--raised); }
 table { border-collapse: collapse; width: 100%; margin: 0.4rem 0 1rem; }
-th, td { text-align: left; vertical-align: top; padding: 0.35rem 0.75rem 0.35rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
+th, td { text-align: left; vertical-align: top; padding: 0.35rem 0.75rem 0.35rem 0; border-bottom: 1px solid var(--line); overflow-wrap: break-word; }
 th { font-weight: 600; color: var(--soft); font-size: 0.85rem; }
+td:first-child code { white-space: nowrap; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .wide { overflow-x: auto; }
 code, pre, .mono { font-family: ui-monospace, 'DejaVu Sans Mono', monospace; font-size: 0.86em; }

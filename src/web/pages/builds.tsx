@@ -76,7 +76,7 @@ export function BuildsPage(props: {
 
 export function BuildPage({ build }: { readonly build: Build }) {
   const title = `${build.source ?? 'build'} ${build.version ?? ''} ${build.architecture}`;
-  const attempts = [...build.attempts].reverse();
+  const { attempts } = build;
   return (
     <Layout title={title} json={`/builds/${build.id}.json`}>
       <h1>{title}</h1>

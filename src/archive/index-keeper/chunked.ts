@@ -6,8 +6,9 @@
  * Chunks and manifests lie in a store of their own, by content. One that is damaged or gone is never used: the index is then
  * built from its entries again.
  */
+import { readFile } from 'node:fs/promises';
 import type { BlobStore } from '../../platform/blobs.ts';
-import { LandfallError, isFault } from '../../platform/errors.ts';
+import { LandfallError, isErrnoException, isFault } from '../../platform/errors.ts';
 import { writeIndexFiles } from './assemble.ts';
 import { cut } from './borders.ts';
 import { decodeChunk, encodeChunk, makeChunks, type Chunk } from './chunk.ts';
@@ -162,7 +163,7 @@ async function* readAhead(store: BlobStore, refs: readonly ChunkRef[]): AsyncGen
 }
 
 async function readManifest(store: BlobStore, id: string): Promise<Manifest> {
-  const manifest = decodeManifest(await readFile(store, id));
+  const manifest = decodeManifest(await readKept(store, id));
   if (manifest === undefined) throw new NotKept();
   return manifest;
 }
@@ -175,18 +176,19 @@ async function readEntries(store: BlobStore, ref: ChunkRef, stem: string): Promi
 }
 
 async function readChunk(store: BlobStore, ref: ChunkRef): Promise<Chunk> {
-  const chunk = decodeChunk(await readFile(store, ref.id));
+  const chunk = decodeChunk(await readKept(store, ref.id));
   if (chunk !== undefined) return chunk;
   // A file that has the name already would not be written again.
   await store.delete(ref.id);
   throw new NotKept();
 }
 
-async function readFile(store: BlobStore, id: string): Promise<Buffer> {
+async function readKept(store: BlobStore, id: string): Promise<Buffer> {
   try {
-    return await store.read(id);
+    // Hundreds of small files are read for one index: whole at once where they are files.
+    return await (store.path === undefined ? store.read(id) : readFile(store.path(id)));
   } catch (error) {
-    if (isFault(error, 'blob.')) throw new NotKept();
+    if (isFault(error, 'blob.') || (isErrnoException(error) && error.code === 'ENOENT')) throw new NotKept();
     throw error;
   }
 }

@@ -2,7 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { access } from './access.ts';
 import { json, jsonBody, refusals } from './responses.ts';
-import { check, facts, file, id, idInPath, limit, time } from './values.ts';
+import { check, facts, file, id, idInPath, limit, time, line } from './values.ts';
 
 export const JOB_STATES = [
   'blocked',
@@ -194,7 +194,7 @@ export const cancelRoute = createRoute({
   ...access('person'),
   request: {
     params: z.object({ id: idInPath }),
-    body: jsonBody(z.strictObject({ reason: z.string().min(1).max(1000) })),
+    body: jsonBody(z.strictObject({ reason: line(1000) })),
   },
   responses: { 200: json(after, 'It is cancelled'), ...refusals },
 });

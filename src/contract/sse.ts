@@ -87,6 +87,7 @@ export async function* followEvents(client: Client, options: FollowOptions): Asy
       });
       if (response.body !== null) {
         for await (const message of readMessages(response.body)) {
+          if (ended()) return;
           if (message.id !== '') cursor = message.id;
           if (message.event === 'event') yield eventSchema.parse(JSON.parse(message.data));
         }

@@ -2,7 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { access } from './access.ts';
 import { json, jsonBody, refusals } from './responses.ts';
-import { id, idInPath, name, time } from './values.ts';
+import { id, idInPath, line, name, time } from './values.ts';
 
 const tags = ['people'];
 
@@ -43,7 +43,7 @@ export const createTokenRoute = createRoute({
   request: {
     body: jsonBody(
       z.strictObject({
-        name: z.string().min(1).max(100),
+        name: line(100),
         person: name.exactOptional(),
         validSeconds: z
           .int()

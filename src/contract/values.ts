@@ -36,6 +36,25 @@ export const repositoryName = z
   .regex(/^[a-z0-9][a-z0-9+./_-]{0,199}$/, 'expected the name of a registered Git repository');
 export const objectId = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'expected a Git object id');
 
+/** Words of a person or a worker: one line without control characters. */
+export const line = (most: number): z.ZodString =>
+  z
+    .string()
+    .min(1)
+    .max(most)
+    .regex(/^[^\p{Cc}]*$/u, 'expected one line of text');
+/**
+ * What a program said of a failure: cut and cleaned, never refused, because a worker that cannot say why it failed would look
+ * lost. Line feeds and tabs stay.
+ */
+export const paragraph = (most: number) =>
+  z
+    .string()
+    .min(1)
+    .max(64 * 1024)
+    .transform((text) => text.slice(0, most).replace(/[^\P{Cc}\n\t]/gu, '\uFFFD'))
+    .openapi({ type: 'string' });
+
 /** A file by its content. */
 export const file = z.object({ name: z.string(), sha256, size: z.int().nonnegative() });
 

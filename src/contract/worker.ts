@@ -7,7 +7,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { access } from './access.ts';
 import { limitsSchema, payloadSchema } from './jobs.ts';
 import { json, jsonBody, octetBody, octets, refusals } from './responses.ts';
-import { architecture, facts, fileName, id, idInPath, name, offset, sha256, time } from './values.ts';
+import { architecture, facts, fileName, id, idInPath, line, name, offset, paragraph, sha256, time } from './values.ts';
 
 export const TOKEN_HEADER = 'Landfall-Token';
 
@@ -110,7 +110,7 @@ export const heartbeatRoute = createRoute({
   request: {
     params: attempt,
     headers: fencing,
-    body: jsonBody(z.strictObject({ phase: z.string().max(100).exactOptional(), facts: facts.exactOptional() })),
+    body: jsonBody(z.strictObject({ phase: line(100).exactOptional(), facts: facts.exactOptional() })),
   },
   responses: { 200: json(z.object({ leaseExpiresAt: time }), 'The lease goes on'), ...refusals },
 });
@@ -134,7 +134,7 @@ export const phaseRoute = createRoute({
   request: {
     params: attempt,
     headers: fencing,
-    body: jsonBody(z.strictObject({ name: z.string().min(1).max(100), logStart: z.int().nonnegative() })),
+    body: jsonBody(z.strictObject({ name: line(100), logStart: z.int().nonnegative() })),
   },
   responses: { 204: { description: 'Noted' }, ...refusals },
 });
@@ -198,7 +198,7 @@ export const failRoute = createRoute({
           .string()
           .regex(/^[a-z0-9]+([.-][a-z0-9]+)*$/, 'expected a code such as build.failed')
           .max(100),
-        reason: z.string().min(1).max(4096),
+        reason: paragraph(4096),
         facts: facts.exactOptional(),
       }),
     ),

@@ -2,7 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { access } from './access.ts';
 import { json, jsonBody, refusals } from './responses.ts';
-import { architecture, facts, id, name, time } from './values.ts';
+import { architecture, facts, id, name, time, line } from './values.ts';
 
 const tags = ['workers'];
 
@@ -84,7 +84,7 @@ export const revokeWorkerRoute = createRoute({
   ...access('operator'),
   request: {
     params: z.object({ name }),
-    body: jsonBody(z.strictObject({ reason: z.string().min(1).max(1000) })),
+    body: jsonBody(z.strictObject({ reason: line(1000) })),
   },
   responses: {
     200: json(

@@ -14,7 +14,7 @@ import { actorOf, authenticate } from './callers.ts';
 import type { HttpDeps } from './deps.ts';
 import type { HttpEnv } from './env.ts';
 import { guard } from './guard.ts';
-import { hardening } from './hardening.ts';
+import { answering, hardening } from './hardening.ts';
 import { healthRoutes } from './health.ts';
 import { gitHook } from './hooks.ts';
 import { openApiDocument } from './openapi.ts';
@@ -40,7 +40,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono<HttpEnv> {
   const app = new OpenAPIHono<HttpEnv>({ defaultHook: invalidRequest });
   app.onError(problemHandler(deps));
   app.notFound(notFoundHandler);
-  app.use(hardening(deps));
+  app.use(answering(deps), hardening(deps));
   for (const route of API_ROUTES) {
     const path = route.getRoutingPath();
     app.on(route.method, path, guard(deps, accessOf(route)));

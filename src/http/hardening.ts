@@ -30,29 +30,52 @@ export interface HardeningOptions {
   readonly log: Logger;
 }
 
-export function hardening(options: HardeningOptions): MiddlewareHandler<HttpEnv> {
-  const origin = new URL(options.publicUrl).origin;
-  const encrypted = origin.startsWith('https:');
+/** Headers, request id and one line in the log for every answer, whoever made it. */
+export function answering(options: HardeningOptions): MiddlewareHandler<HttpEnv> {
+  const encrypted = options.publicUrl.startsWith('https:');
   return async (c, next) => {
     const started = performance.now();
     const requestId = randomBytes(8).toString('hex');
     c.set('requestId', requestId);
-    c.header(VERSION_HEADER, CONTRACT_VERSION);
-    c.header('Landfall-Request', requestId);
-    c.header('X-Content-Type-Options', 'nosniff');
-    c.header('Content-Security-Policy', CONTENT_SECURITY_POLICY);
-    c.header('Referrer-Policy', 'same-origin');
-    c.header('Cross-Origin-Opener-Policy', 'same-origin');
-    c.header('Permissions-Policy', 'camera=(), geolocation=(), microphone=()');
-    if (encrypted) c.header('Strict-Transport-Security', 'max-age=31536000');
-    refuseOtherVersions(c.req.header(VERSION_HEADER));
-    refuseOtherSites(c.req.raw, origin);
     await next();
+    const always: Record<string, string> = {
+      [VERSION_HEADER]: CONTRACT_VERSION,
+      'landfall-request': requestId,
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': CONTENT_SECURITY_POLICY,
+      'referrer-policy': 'same-origin',
+      'cross-origin-opener-policy': 'same-origin',
+      'permissions-policy': 'camera=(), geolocation=(), microphone=()',
+      ...(encrypted ? { 'strict-transport-security': 'max-age=31536000' } : {}),
+    };
+    // Whoever answered with foreign bytes has chosen a stricter policy, which stays.
+    for (const [name, value] of Object.entries(always)) if (!c.res.headers.has(name)) c.header(name, value);
     const milliseconds = Math.round(performance.now() - started);
     const line = { method: c.req.method, path: c.req.path, status: c.res.status, milliseconds, requestId };
     if (isSafe(c.req.method) && c.res.status < 500) options.log.debug(line, 'answered');
     else options.log.info(line, 'answered');
   };
+}
+
+/** What is refused before anything is looked at: other contracts, other sites, addresses that no database takes. */
+export function hardening(options: HardeningOptions): MiddlewareHandler<HttpEnv> {
+  const { origin } = new URL(options.publicUrl);
+  return async (c, next) => {
+    refuseOtherVersions(c.req.header(VERSION_HEADER));
+    refuseOtherSites(c.req.raw, origin);
+    refuseControls(new URL(c.req.raw.url).search);
+    await next();
+  };
+}
+
+/** No filter has a control character in it, and PostgreSQL takes no NUL. */
+function refuseControls(search: string): void {
+  if (!/%(?:[01][0-9a-f]|7f)/i.test(search)) return;
+  throw new Refusal({
+    status: 400,
+    code: 'request.invalid',
+    detail: 'a value in the query has a control character in it',
+  });
 }
 
 function refuseOtherVersions(theirs: string | undefined): void {

@@ -86,7 +86,6 @@ export function problemResponse(
   return new Response(JSON.stringify(body), {
     status: body.status,
     headers: {
-      ...Object.fromEntries(c.res.headers),
       'content-type': PROBLEM_TYPE,
       'cache-control': 'no-store',
       ...(body.status === 401 ? { 'www-authenticate': 'Bearer realm="landfall"' } : {}),

@@ -71,7 +71,7 @@ export function openStreamDesk(deps: Pick<HttpDeps, 'limits' | 'shutdown' | 'log
       );
       return new Response(body, {
         status: init.status ?? 200,
-        headers: { ...Object.fromEntries(c.res.headers), ...init.headers },
+        headers: { ...init.headers },
       });
     },
   };

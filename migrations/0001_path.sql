@@ -634,6 +634,7 @@ CREATE TABLE source_packages (
   created_at timestamptz NOT NULL DEFAULT now(),
   UNIQUE (archive_id, name, version)
 );
+CREATE INDEX source_packages_name ON source_packages (name);
 CREATE INDEX source_packages_upload ON source_packages (upload_id);
 CREATE INDEX source_packages_submission ON source_packages (submission_id);
 
@@ -653,6 +654,7 @@ CREATE TABLE binary_packages (
   created_at timestamptz NOT NULL DEFAULT now(),
   UNIQUE (archive_id, name, version, architecture)
 );
+CREATE INDEX binary_packages_name ON binary_packages (name);
 CREATE INDEX binary_packages_upload ON binary_packages (upload_id);
 CREATE INDEX binary_packages_source ON binary_packages (source_package_id);
 
@@ -675,6 +677,8 @@ CREATE TABLE suite_sources (
   removed_serial bigint,
   CHECK (removed_serial IS NULL OR removed_serial >= added_serial)
 );
+CREATE INDEX suite_sources_added ON suite_sources (suite_id, added_serial);
+CREATE INDEX suite_sources_removed ON suite_sources (suite_id, removed_serial) WHERE removed_serial IS NOT NULL;
 CREATE INDEX suite_sources_package ON suite_sources (source_package_id);
 CREATE UNIQUE INDEX suite_sources_current ON suite_sources (suite_id, source_package_id) WHERE removed_serial IS NULL;
 
@@ -688,6 +692,8 @@ CREATE TABLE suite_binaries (
   removed_serial bigint,
   CHECK (removed_serial IS NULL OR removed_serial >= added_serial)
 );
+CREATE INDEX suite_binaries_added ON suite_binaries (suite_id, added_serial);
+CREATE INDEX suite_binaries_removed ON suite_binaries (suite_id, removed_serial) WHERE removed_serial IS NOT NULL;
 CREATE INDEX suite_binaries_package ON suite_binaries (binary_package_id);
 CREATE UNIQUE INDEX suite_binaries_current ON suite_binaries (suite_id, architecture, binary_package_id) WHERE removed_serial IS NULL;
 

@@ -1142,6 +1142,8 @@ CREATE UNIQUE INDEX attempts_one_alive ON public.attempts USING btree (job_id) W
 
 CREATE INDEX attempts_worker ON public.attempts USING btree (worker_id, id DESC);
 
+CREATE INDEX binary_packages_name ON public.binary_packages USING btree (name);
+
 CREATE INDEX binary_packages_source ON public.binary_packages USING btree (source_package_id);
 
 CREATE INDEX binary_packages_upload ON public.binary_packages USING btree (upload_id);
@@ -1174,19 +1176,29 @@ CREATE INDEX pool_files_sha256 ON public.pool_files USING btree (sha256);
 
 CREATE UNIQUE INDEX publications_one_open ON public.publications USING btree (suite_id) WHERE (state <> 'published'::text);
 
+CREATE INDEX source_packages_name ON public.source_packages USING btree (name);
+
 CREATE INDEX source_packages_submission ON public.source_packages USING btree (submission_id);
 
 CREATE INDEX source_packages_upload ON public.source_packages USING btree (upload_id);
 
 CREATE INDEX submissions_source ON public.submissions USING btree (source, id);
 
+CREATE INDEX suite_binaries_added ON public.suite_binaries USING btree (suite_id, added_serial);
+
 CREATE UNIQUE INDEX suite_binaries_current ON public.suite_binaries USING btree (suite_id, architecture, binary_package_id) WHERE (removed_serial IS NULL);
 
 CREATE INDEX suite_binaries_package ON public.suite_binaries USING btree (binary_package_id);
 
+CREATE INDEX suite_binaries_removed ON public.suite_binaries USING btree (suite_id, removed_serial) WHERE (removed_serial IS NOT NULL);
+
+CREATE INDEX suite_sources_added ON public.suite_sources USING btree (suite_id, added_serial);
+
 CREATE UNIQUE INDEX suite_sources_current ON public.suite_sources USING btree (suite_id, source_package_id) WHERE (removed_serial IS NULL);
 
 CREATE INDEX suite_sources_package ON public.suite_sources USING btree (source_package_id);
+
+CREATE INDEX suite_sources_removed ON public.suite_sources USING btree (suite_id, removed_serial) WHERE (removed_serial IS NOT NULL);
 
 CREATE UNIQUE INDEX tag_decisions_accepted_once ON public.tag_decisions USING btree (tag_id) WHERE (outcome = 'accepted'::text);
 

@@ -109,7 +109,7 @@ async function keepCluster(settings: Settings, log: Logger): Promise<Keeper> {
   const watch = async (): Promise<void> => {
     for (;;) {
       await current.exited;
-      if (current.exited === undefined || isStopping()) return;
+      if (isStopping()) return;
       log.warn('PostgreSQL ended by itself and is started again');
       while (!isStopping()) {
         try {

@@ -24,7 +24,6 @@ test('an empty file is the defaults', () => {
 
 test('everything can be set', () => {
   const parsed = parseConfig(`
-state_dir = "/srv/landfall"
 public_url = "https://builds.example.org"
 [database]
 url = "postgresql://landfall@db/landfall"
@@ -36,13 +35,17 @@ slots = 4
 `);
   expect(parsed).toMatchObject({
     kind: 'config',
-    config: { state_dir: '/srv/landfall', server: { listen: '[::1]:443' }, worker: { name: 'arm-1', slots: 4 } },
+    config: {
+      public_url: 'https://builds.example.org',
+      server: { listen: '[::1]:443' },
+      worker: { name: 'arm-1', slots: 4 },
+    },
   });
 });
 
 test('every problem is told with line and field', () => {
   expect(
-    problems(`state_dir = "relative"
+    problems(`signer.socket = "relative"
 colour = 1
 [server]
 listen = "everywhere"
@@ -51,7 +54,7 @@ listne = "x"
 slots = "many"
 `),
   ).toEqual([
-    'line 1: state_dir: expected an absolute path',
+    'line 1: signer.socket: expected an absolute path',
     'line 2: colour: there is no such key',
     'line 4: server.listen: expected HOST:PORT, for example "127.0.0.1:8463"',
     'line 5: server.listne: there is no such key',

@@ -16,8 +16,6 @@ const httpUrl = z.url({ protocol: /^https?$/, error: 'expected an http or https 
 const bytes = z.int().positive();
 
 const schema = z.strictObject({
-  /** Where everything lies; LANDFALL_STATE_DIR has precedence. */
-  state_dir: absolutePath.optional(),
   /** How people and hooks reach this server; default: the address it listens on. */
   public_url: httpUrl.optional(),
   database: z
@@ -30,13 +28,7 @@ const schema = z.strictObject({
       pool_size: z.int().min(2).max(500).default(10),
     })
     .prefault({}),
-  server: z
-    .strictObject({
-      listen: address.default('127.0.0.1:8463'),
-      /** Addresses whose X-Forwarded-For is believed. */
-      trusted_proxies: z.array(z.string()).default([]),
-    })
-    .prefault({}),
+  server: z.strictObject({ listen: address.default('127.0.0.1:8463') }).prefault({}),
   signer: z.strictObject({ socket: absolutePath.optional() }).prefault({}),
   worker: z
     .strictObject({
@@ -55,13 +47,6 @@ const schema = z.strictObject({
     .strictObject({
       /** Bytes of one uploaded file. */
       upload_file: bytes.default(4 * 1024 ** 3),
-      /** Bytes of one build log. */
-      log: bytes.default(512 * 1024 ** 2),
-      /** Bytes that a fetch from a Git repository may bring. */
-      fetch: bytes.default(2 * 1024 ** 3),
-      fetch_seconds: z.int().positive().default(300),
-      /** Free bytes below which nothing new is accepted, so that re-signing stays possible. */
-      reserve: bytes.default(1024 ** 3),
     })
     .prefault({}),
   log: z.strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
@@ -96,7 +81,7 @@ export async function loadConfig(path: string): Promise<Config> {
     code: 'config.invalid',
     doing: `read ${path}`,
     reason: parsed.problems.map(describeProblem).join('; '),
-    remedy: 'landfall.toml(5) describes every key',
+    remedy: 'docs/reference/configuration.md describes every key',
   });
 }
 

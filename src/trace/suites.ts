@@ -99,7 +99,7 @@ function view(deps: TraceDeps, row: SuiteRow): SuiteView {
     fingerprint: row.key_fingerprint,
     keyUrl: url.key(row.archive),
     aptSource: [
-      'Types: deb',
+      'Types: deb deb-src',
       `URIs: ${url.archive(row.archive)}`,
       `Suites: ${row.suite}`,
       `Components: ${row.components.join(' ')}`,

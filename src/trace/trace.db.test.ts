@@ -466,7 +466,7 @@ describe('suites, workers and queues', () => {
       published: { serial: 2, reason: 'change' },
     });
     expect(landing?.aptSource).toBe(
-      'Types: deb\nURIs: https://landfall.example/archive/main\nSuites: landing\nComponents: main\nSigned-By: /etc/apt/keyrings/main.asc\n',
+      'Types: deb deb-src\nURIs: https://landfall.example/archive/main\nSuites: landing\nComponents: main\nSigned-By: /etc/apt/keyrings/main.asc\n',
     );
     expect(stable).toMatchObject({ suite: 'stable', published: null, sources: 0 });
     const detail = await describeSuite(world.deps, { archive: 'main', suite: 'landing-code' }, EVERYBODY);

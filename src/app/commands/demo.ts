@@ -6,6 +6,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { run } from '../../cli/command.ts';
 import { writeClientFile } from '../../cli/connection.ts';
 import type { CliContext } from '../../cli/context.ts';
+import { renderSubmission, styleOf } from '../../cli/index.ts';
 import { document } from '../../cli/manual.ts';
 import { createClient } from '../../contract/client.ts';
 import { exec } from '../../platform/exec.ts';
@@ -79,7 +80,7 @@ async function show(context: CliContext, options: Options, root: string, folder:
     }
     const facts = await runDemo(await worldOf(settings, machine, tell));
     if (options.json === true) context.stdout.write(`${JSON.stringify(facts)}\n`);
-    else context.stdout.write(summary(facts, options.once === true || machine === undefined));
+    else context.stdout.write(summary(context, facts, options.once === true || machine === undefined));
     if (machine !== undefined && options.once !== true) {
       await Promise.race([machine.supervisor.stopped, aborted(context.signal)]);
     }
@@ -156,10 +157,14 @@ async function clean(folder: string, kept: readonly string[]): Promise<void> {
   );
 }
 
-function summary(facts: DemoFacts, ends: boolean): string {
+function summary(context: CliContext, facts: DemoFacts, ends: boolean): string {
   const times = facts.steps.map(({ step, seconds }) => `  ${seconds.toFixed(1).padStart(6)} s  ${step}`).join('\n');
   const indented = facts.apt.lines.trimEnd().replace(/^/gm, '  ');
+  const style = styleOf(context.stdout, context.environment);
   return `
+The first release, step by step
+${renderSubmission(facts.timeline, style, context.now()).trimEnd()}
+
 Time
 ${times}
   ${facts.seconds.toFixed(1).padStart(6)} s  in all

@@ -6,7 +6,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from '../../contract/client.ts';
 import { suiteRoute, type Suite } from '../../contract/suites.ts';
-import type { SubmissionTrace } from '../../contract/submissions.ts';
+import { submissionRoute, type SubmissionTrace } from '../../contract/submissions.ts';
 import { LandfallError } from '../../platform/errors.ts';
 import { exec } from '../../platform/exec.ts';
 import { clientImage, freshClient, type ClientMachine } from './client.ts';
@@ -50,6 +50,8 @@ export interface DemoFacts {
   }[];
   readonly failedBuild: { readonly version: string; readonly url: string; readonly excerpt: readonly string[] };
   readonly apt: { readonly fingerprint: string; readonly lines: string };
+  /** The first release, step by step, as Landfall itself tells it. */
+  readonly timeline: SubmissionTrace;
   readonly steps: readonly { readonly step: string; readonly seconds: number }[];
   readonly seconds: number;
 }
@@ -178,6 +180,7 @@ export async function runDemo(world: DemoWorld): Promise<DemoFacts> {
       rejected,
       failedBuild: { version: brokenVersion, url: failedBuild.url, excerpt: failedBuild.excerpt },
       apt: { fingerprint: suite.fingerprint ?? '', lines: suite.aptSource },
+      timeline: await client.call(submissionRoute, { params: { id: release.submissionId } }),
       steps,
       seconds: Math.round((performance.now() - began) / 100) / 10,
     };
@@ -241,9 +244,7 @@ async function install(
 ): Promise<{ version: string; says: string }> {
   const key = await (await world.client.fetch(new URL(suite.keyUrl).pathname)).text();
   await machine.write(KEYRING, key);
-  const source = suite.aptSource
-    .replace(/^Signed-By:.*$/m, `Signed-By: ${KEYRING}`)
-    .replace(/^Types: deb$/m, 'Types: deb deb-src');
+  const source = suite.aptSource.replace(/^Signed-By:.*$/m, `Signed-By: ${KEYRING}`);
   await machine.write('/etc/apt/sources.list.d/landfall-demo.sources', `${source.trimEnd()}\n`);
   await machine.run(['apt-get', '-q', '-o', 'APT::Update::Error-Mode=any', 'update']);
   await machine.run(['apt-get', '-qy', '--no-install-recommends', 'install', 'hello']);

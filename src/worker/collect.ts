@@ -33,18 +33,14 @@ export async function collectUpload(options: {
   readonly name: string;
   readonly to: string;
   readonly expected: { readonly source: string; readonly sourceVersion: string };
+  /** Gives us the right to read the folder and the plain files in it; they belong to a subordinate id. */
+  readonly open?: (folder: string) => Promise<void>;
 }): Promise<Collected | NotCollected> {
   const { from, name, to, expected } = options;
   await mkdir(to, { recursive: true });
   const facts = await lstat(from).catch(() => undefined);
   if (facts?.isDirectory() !== true) return failed('build.no-changes', 'the build folder is gone');
-  // Its files may be closed to us; they belong to a subordinate id.
-  await execInUserNamespace(['find', from, '-maxdepth', '1', '-type', 'f', '-exec', 'chmod', '0644', '{}', '+'], {
-    doing: 'open what the build made',
-    deadlineMs: 60_000,
-  });
-  await execInUserNamespace(['chmod', '0755', from], { doing: 'open the build folder', deadlineMs: 60_000 });
-
+  await (options.open ?? openToUs)(from);
   const listed = await take(from, name, to, MAX_CHANGES_BYTES);
   if (listed !== 'taken') return failed('build.no-changes', `${name} ${listed}`);
   const changes = parseChanges(await readText(join(to, name)));
@@ -61,6 +57,13 @@ export async function collectUpload(options: {
     }
   }
   return { kind: 'collected', changes, name };
+}
+
+async function openToUs(folder: string): Promise<void> {
+  const doing = 'open what the build made';
+  const files = ['find', folder, '-maxdepth', '1', '-type', 'f', '-exec', 'chmod', '0644', '{}', '+'] as const;
+  await execInUserNamespace(['chmod', '0755', folder], { doing, deadlineMs: 60_000 });
+  await execInUserNamespace(files, { doing, deadlineMs: 60_000 });
 }
 
 function failed(code: NotCollected['code'], reason: string): NotCollected {

@@ -76,7 +76,7 @@ const RULES: readonly Rule[] = [
     before: 1,
     after: 4,
   },
-  { kind: 'compiler', weight: 88, pattern: /^error(?:\[E\d+\])?: .+/, after: 6 },
+  { kind: 'compiler', weight: 88, pattern: /^error(?:\[E\d+\])?: (?!aborting due to|could not compile).+/, after: 6 },
   {
     kind: 'compiler',
     weight: 86,
@@ -104,11 +104,12 @@ const RULES: readonly Rule[] = [
       /(?:Could not resolve host|Temporary failure (?:in name resolution|resolving)|Network is unreachable|getaddrinfo (?:ENOTFOUND|EAI_AGAIN)|dial tcp: lookup|Name or service not known)/,
     before: 1,
   },
+  { kind: 'test', weight: 74, pattern: /^FAILED \((?:failures|errors)=/ },
   {
     kind: 'test',
     weight: 78,
     pattern:
-      /^(?:FAIL(?:ED)?[: ]|not ok \d+|={3,} FAILURES ={3,}|-{3} FAIL: |\[  FAILED  \]|✗ |✖ |\s*\d+\/\d+ .* (?:FAIL|TIMEOUT|ERROR)\b|# (?:FAIL|ERROR|XPASS): +[1-9]|The following tests FAILED|Failed Test|ERROR: test |FAIL: |test .* \.\.\. FAILED|failures:$)/,
+      /^(?:FAIL(?:ED)?[: ]|#\s+Failed test |not ok \d+|={3,} FAILURES ={3,}|-{3} FAIL: |\[  FAILED  \]|✗ |✖ |\s*\d+\/\d+ .* (?:FAIL|TIMEOUT|ERROR)\b|# (?:FAIL|ERROR|XPASS): +[1-9]|The following tests FAILED|Failed Test|ERROR: test |FAIL: |test .* \.\.\. FAILED|failures:$)/,
     after: 6,
   },
   {
@@ -137,7 +138,7 @@ const RULES: readonly Rule[] = [
     kind: 'configure',
     weight: 81,
     pattern:
-      /^(?:configure: error: |CMake Error|ERROR: Dependency |meson\.build:\d+:\d+: ERROR|.*Package requirements \(|No package '.+' found|checking .*\.\.\. configure: error)/,
+      /^(?:configure: error: |CMake Error|ERROR: Dependency |meson\.build:\d+:\d+: ERROR|.*Package requirements \(|No package '.+' found|Package \S+ was not found in the pkg-config search path|checking .*\.\.\. configure: error)/,
     before: 2,
     after: 6,
   },
@@ -166,7 +167,7 @@ const RULES: readonly Rule[] = [
     kind: 'script',
     weight: 55,
     pattern:
-      /^(?:\S+: (?:line )?\d+: .*(?:[Ss]yntax error|not found|Permission denied)|sh: \d+: |Segmentation fault|.*\(core dumped\)|.*: Permission denied$)/,
+      /^(?:\S+: (?:line )?\d+: .*(?:[Ss]yntax error|not found|Permission denied)|sh: \d+: |.*\bSegmentation fault\b|.*\bAborted\b|.*\(core dumped\)|.*: Permission denied$)/,
     before: 1,
   },
   {
@@ -219,9 +220,10 @@ function excerptOf(lines: readonly string[]): Excerpt {
     const tail = lines.filter((line) => line.trim() !== '').slice(-12);
     return { kind: 'unknown', headline: tail.at(-1)?.trim() ?? '', lines: tail };
   }
-  // The heaviest first; of equals the later: what comes last ended the build, except in a compiler, whose first error it is.
+  // The heaviest first; of equals the later: what comes last ended the build, except in a compiler and its like, whose first error
+  // it is, and in make, which passes on what the innermost one said.
   const heaviest = Math.max(...hits.map(({ rule }) => rule.weight));
-  const first = new Set<FailureKind>(['compiler', 'configure', 'linker', 'patch']);
+  const first = new Set<FailureKind>(['compiler', 'configure', 'linker', 'patch', 'make']);
   const ranked = hits.toSorted((a, b) => {
     if (a.rule.weight !== b.rule.weight) return b.rule.weight - a.rule.weight;
     return first.has(a.rule.kind) ? a.index - b.index : b.index - a.index;
@@ -264,7 +266,7 @@ export function cleanLine(line: string): string {
       .replace(/\u001b\[[0-?]*[ -/]*[@-~]?/g, '')
       .replace(/\u001b[ -/]*[0-~]?/g, '')
       .replace(/\r+$/, '')
-      .replace(/^.*\r/, '')
+      .replace(/^[^]*\r/, '')
       .replace(/\t/g, '    ')
       .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '')
       .slice(0, MAX_LINE)

@@ -268,7 +268,7 @@ describe('baseline', () => {
   test('a notice that names a tag of the baseline has it looked at, then or later', async () => {
     await tagRelease(repository, commits, alice.sign);
     const atFirst = await world.register(await copyOf(), { name: 'packages/first', baseline: true });
-    await world.scan(atFirst, REF);
+    await world.notify(atFirst, REF);
     expect(await tagsOf(atFirst)).toHaveLength(1);
     const later = await world.register(
       { ...repository, url: `${repository.url}/../forge.git` },
@@ -276,7 +276,7 @@ describe('baseline', () => {
     );
     await world.scan(later);
     expect(await tagsOf(later)).toEqual([]);
-    await world.scan(later, REF);
+    await world.notify(later, REF);
     expect(await tagsOf(later)).toHaveLength(1);
   });
 
@@ -304,6 +304,15 @@ describe('baseline', () => {
 });
 
 describe('polling', () => {
+  test('a flood of notices with ever other names is one look, and keeps few rows', async () => {
+    for (let index = 0; index < 200; index += 1) {
+      const ref = `refs/tags/landing/${index}`;
+      await receiveNotice(world.deps, { repository: { id: repositoryId }, ref, via: 'hook' });
+    }
+    expect(await world.waiting('tags.scan')).toHaveLength(1);
+    expect(await world.db.selectFrom('notices').select('id').execute()).toHaveLength(120);
+  });
+
   test('a repository that is due is looked at, another is not', async () => {
     await world.runTask('tags.poll', {});
     expect(await world.waiting('tags.scan')).toMatchObject([{ payload: { gitRepositoryId: repositoryId } }]);
@@ -451,7 +460,9 @@ describe('the answer to a push', () => {
   test('an accepted tag, a rejected one, and one that was not seen', async () => {
     const ask = async (objectId?: string) =>
       await waitForRef(world.deps, { gitRepositoryId: repositoryId, ref: REF, objectId, timeoutMs: 0 });
-    expect(await ask()).toEqual({ kind: 'not-seen' });
+    expect(await ask()).toEqual({ kind: 'not-seen', ours: true });
+    const upstream = { gitRepositoryId: repositoryId, ref: 'refs/tags/upstream/1.0', timeoutMs: 60_000 };
+    expect(await waitForRef(world.deps, upstream)).toEqual({ kind: 'not-seen', ours: false });
     const unsigned = await tagRelease(repository, commits, undefined);
     const first = await world.push(repositoryId, REF);
     expect(await ask()).toMatchObject({
@@ -463,7 +474,7 @@ describe('the answer to a push', () => {
       url: `http://landfall.example/tags/${first.id}`,
     });
     const signed = await tagRelease(repository, commits, alice.sign);
-    expect(await ask(signed)).toEqual({ kind: 'not-seen' });
+    expect(await ask(signed)).toEqual({ kind: 'not-seen', ours: true });
     await world.push(repositoryId, REF);
     expect(await ask(signed)).toMatchObject({ state: 'accepted' });
     expect(await ask(unsigned)).toMatchObject({ state: 'rejected' });

@@ -8,29 +8,17 @@
  */
 import { databaseNow, isConnectionError, withTransaction, type Trx } from '../platform/database.ts';
 import { describeError, isFault, LandfallError } from '../platform/errors.ts';
-import { recordEvent } from '../platform/events.ts';
-import { enqueue } from '../platform/tasks.ts';
-import { describeSubmission, getArchive, getGitRepository, reserveVersion } from '../registry/index.ts';
+import { getArchive, getGitRepository, reserveVersion } from '../registry/index.ts';
 import { versionTaken } from './checks/version.ts';
 import type { TagDeps } from './deps.ts';
 import type { Candidate } from './facts.ts';
 import { freezeInput, type FrozenPack } from './freeze.ts';
 import { discardMirror, mirrorPath, openMirror } from './mirror.ts';
-import { CHECK_COUNT, isDecided, MAX_OBSTACLES, mayBeRedecided, obstructed, retryDelayMs } from './model.ts';
+import { isDecided, mayBeRedecided, obstructed } from './model.ts';
+import { recordAcceptance, recordObstacle, recordRejection } from './record-decision.ts';
 import { objectFormatOf, parseReleaseRef } from './release-ref.ts';
-import { enqueueDecision } from './scan.ts';
-import {
-  addDecision,
-  addFrozenInput,
-  addObstacle,
-  lastDecision,
-  loadTag,
-  lockTag,
-  moveTag,
-  type NewDecision,
-  type TagRow,
-} from './store.ts';
-import { rejectAfter, verifyAgain, verifyTag, type PartialFacts, type Verdict } from './verify.ts';
+import { lastDecision, loadTag, lockTag, moveTag, type TagRow } from './store.ts';
+import { rejectAfter, verifyAgain, verifyTag, type Verdict } from './verify.ts';
 import { shortId } from './words.ts';
 
 /** Why a decided tag is decided again, and for whom. */
@@ -41,8 +29,6 @@ export interface Redecision {
 }
 
 type Accepted = Extract<Verdict, { kind: 'accepted' }>;
-type Rejected = Extract<Verdict, { kind: 'rejected' }>;
-type Obstructed = Extract<Verdict, { kind: 'obstructed' }>;
 
 /** Decides a tag that is not decided yet; a decided one is left as it is, unless this is a redecision of a denial. */
 export async function decideTag(
@@ -156,154 +142,6 @@ async function settle(
       break;
   }
   return verdict;
-}
-
-async function recordAcceptance(
-  trx: Trx,
-  row: TagRow,
-  candidate: Candidate,
-  verdict: Accepted,
-  frozen: FrozenPack,
-  decidedBy: string,
-): Promise<void> {
-  const { verified, checks } = verdict;
-  const { claim, signer, suite, commit, upstream } = verified;
-  const what = `${claim.source} ${claim.version}`;
-  const decisionId = await addDecision(trx, row.id, {
-    outcome: 'accepted',
-    code: 'accepted',
-    sentence: `All ${CHECK_COUNT} checks passed: ${signer.name} (${signer.handle}) releases ${what} to ${candidate.archive.name}/${suite.name}.`,
-    remedy: undefined,
-    checks,
-    tagObject: verified.tagBytes,
-    signatureKind: verified.signature.format,
-    keyFingerprint: signer.fingerprint,
-    keyMaterial: signer.material,
-    personId: signer.personId,
-    commitId: commit.commitId,
-    upstreamCommitId: upstream?.commitId,
-    source: claim.source,
-    version: claim.version,
-    suiteId: suite.id,
-    quilt: verified.quilt,
-    grantId: verified.grantId,
-    decidedBy,
-  });
-  await describeSubmission(trx, row.submissionId, {
-    suiteId: suite.id,
-    source: claim.source,
-    version: claim.version,
-    personId: signer.personId,
-  });
-  await addFrozenInput(trx, {
-    submissionId: row.submissionId,
-    sha256: frozen.sha256,
-    size: frozen.size,
-    objectFormat: candidate.objectFormat,
-    tagObjectId: row.objectId,
-    commitId: commit.commitId,
-    upstreamCommitId: upstream?.commitId,
-    pristineTarCommitId: upstream?.pristineTar?.commitId,
-  });
-  await recordEvent(trx, {
-    kind: 'tag.accepted',
-    submissionId: row.submissionId,
-    actor: `person:${signer.handle}`,
-    data: {
-      tagId: row.id,
-      decisionId,
-      name: candidate.ref.name,
-      source: claim.source,
-      version: claim.version,
-      archive: candidate.archive.name,
-      suite: suite.name,
-      commitId: commit.commitId,
-    },
-  });
-  await enqueue(
-    trx,
-    'sources.prepare',
-    { submissionId: row.submissionId },
-    { jobKey: `sources.prepare:${row.submissionId}` },
-  );
-}
-
-async function recordRejection(trx: Trx, row: TagRow, verdict: Rejected, decidedBy: string): Promise<void> {
-  const { rejection, facts, checks } = verdict;
-  await addDecision(trx, row.id, {
-    outcome: 'rejected',
-    code: rejection.code,
-    sentence: rejection.sentence,
-    remedy: rejection.remedy,
-    checks,
-    ...decisionFacts(facts),
-    upstreamCommitId: facts.claim?.upstream?.commitId,
-    quilt: undefined,
-    grantId: undefined,
-    decidedBy,
-  });
-  await recordEvent(trx, {
-    kind: 'tag.rejected',
-    submissionId: row.submissionId,
-    actor: decidedBy,
-    data: {
-      tagId: row.id,
-      name: row.ref,
-      code: rejection.code,
-      sentence: rejection.sentence,
-      remedy: rejection.remedy,
-    },
-  });
-}
-
-function decisionFacts(
-  facts: PartialFacts,
-): Pick<
-  NewDecision,
-  | 'tagObject'
-  | 'signatureKind'
-  | 'keyFingerprint'
-  | 'keyMaterial'
-  | 'personId'
-  | 'commitId'
-  | 'source'
-  | 'version'
-  | 'suiteId'
-> {
-  const { signature } = facts;
-  return {
-    tagObject: facts.tagBytes,
-    signatureKind: signature?.format,
-    keyFingerprint: signature?.kind === 'good' ? signature.fingerprint : signature?.key,
-    keyMaterial: facts.signer?.material,
-    personId: facts.signer?.personId,
-    commitId: facts.commitId,
-    source: facts.claim?.source,
-    version: facts.claim?.version,
-    suiteId: facts.suite?.id,
-  };
-}
-
-async function recordObstacle(
-  trx: Trx,
-  row: TagRow,
-  state: TagRow['state'],
-  verdict: Obstructed,
-  at: Date,
-): Promise<void> {
-  const { obstacle, checks } = verdict;
-  const { count, isNew } = await addObstacle(trx, row.id, obstacle, checks);
-  const retryAt = count < MAX_OBSTACLES ? new Date(at.getTime() + retryDelayMs(count)) : undefined;
-  await moveTag(trx, row.id, state, 'obstruct', retryAt);
-  if (retryAt !== undefined) await enqueueDecision(trx, row.id, row.gitRepositoryId, retryAt);
-  // The same obstacle again is no news.
-  if (!isNew) return;
-  await recordEvent(trx, {
-    kind: 'tag.obstructed',
-    submissionId: row.submissionId,
-    actor: 'landfall',
-    data: { tagId: row.id, name: row.ref, code: obstacle.code, sentence: obstacle.sentence, remedy: obstacle.remedy },
-  });
 }
 
 async function candidateFor(deps: TagDeps, row: TagRow, anyAge: boolean): Promise<Candidate> {

@@ -5,7 +5,7 @@
  */
 export { checkTag, type CheckedTag, type TagVerdict } from './check.ts';
 export type { TagDeps } from './deps.ts';
-export { CHECK_COUNT, CHECKS, type CheckCode, type CheckOutcome, type RecordedCheck, type TagState } from './model.ts';
+export { CHECKS, type CheckCode, type CheckOutcome, type RecordedCheck, type TagState } from './model.ts';
 export { receiveNotice, redecideTag, retryTag, waitForRef } from './service.ts';
 export type { Asked, Notice, RefAnswer, RepositoryName } from './service.ts';
 export { TAG_CRON, tagTasks } from './tasks.ts';

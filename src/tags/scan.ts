@@ -5,33 +5,48 @@
  * The first look is the baseline: what is there already was not meant for us, and decides nothing, except a tag that the notice
  * itself names. What leads here is only a hint; nothing of it is used but the name of a ref to look at.
  */
-import { withTransaction, type Trx } from '../platform/database.ts';
+import { databaseNow, withTransaction, type Trx } from '../platform/database.ts';
 import { LandfallError } from '../platform/errors.ts';
 import { recordEvent } from '../platform/events.ts';
 import { lsRemote, type RemoteRef } from '../platform/git.ts';
 import { enqueue } from '../platform/tasks.ts';
-import { createSubmission, distrosOf, getGitRepository } from '../registry/index.ts';
+import { createSubmission, distrosOf, getGitRepository, type GitRepository } from '../registry/index.ts';
 import type { TagDeps } from './deps.ts';
 import { addressFault, mirrorPath, protocolsOf, tidyMirror } from './mirror.ts';
 import { parseReleaseRef, TAGS, type ReleaseRef } from './release-ref.ts';
-import { addBaseline, addTag, lockScan, markScanned, repositoriesToPoll, undecidedTags, unseenRefs } from './store.ts';
+import {
+  addBaseline,
+  addTag,
+  lockScan,
+  markScanned,
+  namedRefs,
+  repositoriesToPoll,
+  undecidedTags,
+  unseenRefs,
+} from './scan-store.ts';
 
 /** New tags that one look takes in; the next look, which follows at once, takes the next ones. */
 const MAX_NEW_TAGS = 200;
+
+/** Between two looks at one Git repository. */
+const MIN_PAUSE_MS = 1_000;
 
 /** One after another per Git repository: a mirror has one user at a time. */
 export function queueOf(gitRepositoryId: number): string {
   return `git:${gitRepositoryId}`;
 }
 
-export async function enqueueScan(trx: Trx, gitRepositoryId: number, ref?: string): Promise<void> {
+/** One look for however many hints, and at most one a second: the forge is somebody else's machine. */
+export async function enqueueScan(trx: Trx, repository: Pick<GitRepository, 'id' | 'lastScanAt'>): Promise<void> {
+  const { id, lastScanAt } = repository;
   await enqueue(
     trx,
     'tags.scan',
-    { gitRepositoryId, ...(ref === undefined ? {} : { ref }) },
+    { gitRepositoryId: id },
     {
-      jobKey: `tags.scan:${gitRepositoryId}${ref === undefined ? '' : `:${ref}`}`,
-      queueName: queueOf(gitRepositoryId),
+      jobKey: `tags.scan:${id}`,
+      queueName: queueOf(id),
+      ...(lastScanAt === null ? {} : { runAt: new Date(lastScanAt.getTime() + MIN_PAUSE_MS) }),
     },
   );
 }
@@ -51,20 +66,18 @@ export async function enqueueDecision(trx: Trx, tagId: number, gitRepositoryId: 
 
 /** Enqueues a look at every Git repository that is due for one. */
 export async function pollRepositories(deps: Pick<TagDeps, 'db'>): Promise<void> {
-  const due = await repositoriesToPoll(deps.db);
-  for (const id of due) await withTransaction(deps.db, async (trx) => await enqueueScan(trx, id));
+  for (const repository of await repositoriesToPoll(deps.db)) {
+    await withTransaction(deps.db, async (trx) => await enqueueScan(trx, repository));
+  }
 }
 
 /**
- * Lists the tags and records new ones. `named` is the ref that a notice named.
+ * Lists the tags and records new ones. Refs that notices named since the last look are taken out of the baseline and tried again.
  * @throws LandfallError `forge.unreachable`, `forge.timeout`, `forge.too-many-refs`, `repository.address`: tried again later.
  */
-export async function scanRepository(
-  deps: TagDeps,
-  gitRepositoryId: number,
-  named: string | undefined,
-  signal: AbortSignal,
-): Promise<void> {
+export async function scanRepository(deps: TagDeps, gitRepositoryId: number, signal: AbortSignal): Promise<void> {
+  // What is pushed while the tags are listed belongs to the next look.
+  const startedAt = await databaseNow(deps.db);
   const repository = await getGitRepository(deps.db, gitRepositoryId);
   const doing = `list the tags of ${repository.name}`;
   if (!repository.enabled) return;
@@ -99,19 +112,20 @@ export async function scanRepository(
 
   const more = await withTransaction(deps.db, async (trx) => {
     const { hasBaseline } = await lockScan(trx, repository.id);
-    if (!hasBaseline) await addBaseline(trx, repository.id, ours.filter(({ ref }) => ref !== named).map(plainRef));
+    const named = new Set(await namedRefs(trx, repository.id));
+    if (!hasBaseline) await addBaseline(trx, repository.id, ours.map(plainRef));
     const unseen = new Map(
       (await unseenRefs(trx, repository.id, ours.map(plainRef))).map((one) => [one.ref, one.inBaseline]),
     );
-    const fresh = ours.filter(({ ref }) => unseen.get(ref) === false || (unseen.has(ref) && ref === named));
+    const fresh = ours.filter(({ ref }) => unseen.get(ref) === false || (unseen.has(ref) && named.has(ref)));
     for (const tag of fresh.slice(0, MAX_NEW_TAGS)) await recordTag(trx, repository, tag);
     for (const tag of await undecidedTags(trx, repository.id, ours.map(plainRef))) {
       // Named again, or tried for the last time long ago: somebody cares for it now.
-      const asked = tag.ref === named || tag.retryAt === null;
+      const asked = named.has(tag.ref) || tag.retryAt === null;
       if (tag.state === 'obstructed' && asked) await enqueueDecision(trx, tag.id, repository.id);
     }
-    await markScanned(trx, repository.id);
-    if (fresh.length > MAX_NEW_TAGS) await enqueueScan(trx, repository.id);
+    await markScanned(trx, repository.id, startedAt);
+    if (fresh.length > MAX_NEW_TAGS) await enqueueScan(trx, { id: repository.id, lastScanAt: startedAt });
     return fresh.length;
   });
   if (more > 0) deps.log.info({ repository: repository.name, tags: more }, 'new tags');

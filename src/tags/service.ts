@@ -3,6 +3,7 @@ import { withTransaction } from '../platform/database.ts';
 import { recordAudit } from '../platform/events.ts';
 import { actorName, mayAct, type Actor, type SystemActor } from '../permissions/index.ts';
 import {
+  archiveForDistro,
   findGitRepositoryByName,
   findGitRepositoryByUrl,
   getArchive,
@@ -12,9 +13,10 @@ import {
 import { enqueue } from '../platform/tasks.ts';
 import type { TagDeps } from './deps.ts';
 import { mayBeRedecided, type TagState } from './model.ts';
-import { MAX_REF_LENGTH, isObjectId, isTagName, TAGS } from './release-ref.ts';
+import { MAX_REF_LENGTH, isObjectId, isTagName, parseReleaseRef, TAGS } from './release-ref.ts';
 import { enqueueDecision, enqueueScan, queueOf } from './scan.ts';
-import { addNotice, findTagByRef, lastDecision, lastObstacle, loadTag, lockTag } from './store.ts';
+import { addNotice, mayAddNotice } from './scan-store.ts';
+import { findTagByRef, lastDecision, lastObstacle, loadTag, lockTag } from './store.ts';
 
 /** How a notice names a Git repository. The address that it may bring along only serves to find the row. */
 export type RepositoryName = { readonly id: number } | { readonly url: string } | { readonly name: string };
@@ -36,8 +38,9 @@ export async function receiveNotice(
   if (repository?.enabled !== true) return { kind: 'unknown-repository' };
   const ref = notice.ref !== undefined && isTagRef(notice.ref) ? notice.ref : undefined;
   await withTransaction(deps.db, async (trx) => {
-    await addNotice(trx, repository.id, ref, notice.via);
-    await enqueueScan(trx, repository.id, ref);
+    // A flood is answered like a drop: the look that is due anyway finds what there is.
+    if (await mayAddNotice(trx, repository.id)) await addNotice(trx, repository.id, ref, notice.via);
+    await enqueueScan(trx, repository);
   });
   return { kind: 'noted', gitRepositoryId: repository.id };
 }
@@ -55,8 +58,8 @@ export type RefAnswer =
       readonly remedy: string | undefined;
       readonly url: string;
     }
-  /** Nothing was seen under this ref within the time; it may come yet. */
-  | { readonly kind: 'not-seen' };
+  /** Nothing was seen under this ref within the time. It may come yet where it is `ours`: a name that asks for a release. */
+  | { readonly kind: 'not-seen'; readonly ours: boolean };
 
 const LOOK_EVERY_MS = 100;
 
@@ -72,7 +75,13 @@ export async function waitForRef(
   },
 ): Promise<RefAnswer> {
   const { gitRepositoryId, ref, objectId } = question;
-  if (!isTagRef(ref) || (objectId !== undefined && !isObjectId(objectId))) return { kind: 'not-seen' };
+  const release = parseReleaseRef(ref);
+  const isOurs =
+    release !== undefined &&
+    (objectId === undefined || isObjectId(objectId)) &&
+    (await archiveForDistro(deps.db, gitRepositoryId, release.distro)) !== undefined;
+  // A push brings branches and upstream tags too; nobody waits for those.
+  if (!isOurs) return { kind: 'not-seen', ours: false };
   const until = performance.now() + question.timeoutMs;
   for (;;) {
     const answer = await answerFor(deps, gitRepositoryId, ref, objectId);
@@ -89,7 +98,7 @@ async function answerFor(
   objectId: string | undefined,
 ): Promise<RefAnswer> {
   const tag = await findTagByRef(deps.db, gitRepositoryId, ref, objectId);
-  if (tag === undefined) return { kind: 'not-seen' };
+  if (tag === undefined) return { kind: 'not-seen', ours: true };
   const facts = { kind: 'tag', tagId: tag.id, submissionId: tag.submissionId, state: tag.state } as const;
   const url = `${deps.publicUrl}/tags/${tag.id}`;
   const said =
@@ -178,7 +187,7 @@ export async function redecideTag(
 export async function findRepository(
   deps: Pick<TagDeps, 'db'>,
   name: RepositoryName,
-): Promise<Pick<GitRepository, 'id' | 'enabled'> | undefined> {
+): Promise<GitRepository | undefined> {
   if ('id' in name) return (await listGitRepositories(deps.db)).find(({ id }) => id === name.id);
   return 'url' in name
     ? await findGitRepositoryByUrl(deps.db, name.url)

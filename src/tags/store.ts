@@ -2,7 +2,6 @@
 import { sql } from 'kysely';
 import { jsonText, storableText, type Db, type Trx } from '../platform/database.ts';
 import { LandfallError } from '../platform/errors.ts';
-import type { RemoteRef } from '../platform/git.ts';
 import type { QuiltMode } from '../platform/schema.ts';
 import { afterStep, type Obstacle, type RecordedCheck, type TagState, type TagStep } from './model.ts';
 import type { SignatureKind } from './tag-object.ts';
@@ -67,18 +66,6 @@ export interface NewFrozenInput {
   readonly commitId: string;
   readonly upstreamCommitId: string | undefined;
   readonly pristineTarCommitId: string | undefined;
-}
-
-export async function addNotice(
-  trx: Trx,
-  gitRepositoryId: number,
-  ref: string | undefined,
-  via: string,
-): Promise<void> {
-  await trx
-    .insertInto('notices')
-    .values({ git_repository_id: gitRepositoryId, ref: ref ?? null, via: storableText(via).slice(0, 200) })
-    .execute();
 }
 
 export async function loadTag(db: Db, id: number): Promise<TagRow | undefined> {
@@ -334,111 +321,6 @@ function selectDecisions(db: Db) {
       'tag_decisions.version',
       'tag_decisions.decided_at as decidedAt',
     ]);
-}
-
-/** What is known of a Git repository's scans, its row locked: two scans do not both make the baseline. */
-export async function lockScan(trx: Trx, gitRepositoryId: number): Promise<{ readonly hasBaseline: boolean }> {
-  const row = await trx
-    .selectFrom('git_repositories')
-    .select('baseline_at')
-    .where('id', '=', gitRepositoryId)
-    .forUpdate()
-    .executeTakeFirstOrThrow();
-  return { hasBaseline: row.baseline_at !== null };
-}
-
-export async function addBaseline(trx: Trx, gitRepositoryId: number, refs: readonly RemoteRef[]): Promise<void> {
-  await sql`
-    INSERT INTO tag_baselines (git_repository_id, ref, object_id)
-    SELECT ${gitRepositoryId}::bigint, ref, object_id
-    FROM unnest(${refs.map(({ ref }) => ref)}::text[], ${refs.map(({ objectId }) => objectId)}::text[]) AS listed (ref, object_id)
-    ON CONFLICT DO NOTHING
-  `.execute(trx);
-  await trx
-    .updateTable('git_repositories')
-    .set({ baseline_at: sql<Date>`now()` })
-    .where('id', '=', gitRepositoryId)
-    .execute();
-}
-
-export async function markScanned(trx: Trx, gitRepositoryId: number): Promise<void> {
-  await trx
-    .updateTable('git_repositories')
-    .set({ last_scan_at: sql<Date>`now()` })
-    .where('id', '=', gitRepositoryId)
-    .execute();
-}
-
-/** Of the listed refs those that were never seen, with what the baseline says of them. */
-export async function unseenRefs(
-  trx: Trx,
-  gitRepositoryId: number,
-  refs: readonly RemoteRef[],
-): Promise<readonly (RemoteRef & { readonly inBaseline: boolean })[]> {
-  const { rows } = await sql<{ ref: string; objectId: string; inBaseline: boolean }>`
-    SELECT listed.ref, listed.object_id AS "objectId", b.ref IS NOT NULL AS "inBaseline"
-    FROM unnest(${refs.map(({ ref }) => ref)}::text[], ${refs.map(({ objectId }) => objectId)}::text[]) AS listed (ref, object_id)
-    LEFT JOIN tag_baselines b
-      ON b.git_repository_id = ${gitRepositoryId} AND b.ref = listed.ref AND b.object_id = listed.object_id
-    WHERE NOT EXISTS (
-      SELECT 1 FROM tags t
-      WHERE t.git_repository_id = ${gitRepositoryId} AND t.ref = listed.ref AND t.object_id = listed.object_id
-    )
-    ORDER BY listed.ref
-  `.execute(trx);
-  return rows;
-}
-
-/** Tags that stand in the listing and are obstructed, or were left unfinished. */
-export async function undecidedTags(
-  trx: Trx,
-  gitRepositoryId: number,
-  refs: readonly RemoteRef[],
-): Promise<
-  readonly { readonly id: number; readonly ref: string; readonly state: TagState; readonly retryAt: Date | null }[]
-> {
-  const { rows } = await sql<{ id: number; ref: string; state: TagState; retryAt: Date | null }>`
-    SELECT t.id, t.ref, t.state, t.retry_at AS "retryAt"
-    FROM tags t
-    JOIN unnest(${refs.map(({ ref }) => ref)}::text[], ${refs.map(({ objectId }) => objectId)}::text[]) AS listed (ref, object_id)
-      ON t.ref = listed.ref AND t.object_id = listed.object_id
-    WHERE t.git_repository_id = ${gitRepositoryId} AND t.state IN ('seen', 'obstructed')
-  `.execute(trx);
-  return rows;
-}
-
-export async function addTag(
-  trx: Trx,
-  tag: {
-    readonly gitRepositoryId: number;
-    readonly submissionId: number;
-    readonly ref: string;
-    readonly objectId: string;
-    readonly distro: string;
-  },
-): Promise<number> {
-  const { id } = await trx
-    .insertInto('tags')
-    .values({
-      git_repository_id: tag.gitRepositoryId,
-      submission_id: tag.submissionId,
-      ref: tag.ref,
-      object_id: tag.objectId,
-      distro: tag.distro,
-    })
-    .returning('id')
-    .executeTakeFirstOrThrow();
-  return id;
-}
-
-/** Git repositories whose next look is due. */
-export async function repositoriesToPoll(db: Db): Promise<readonly number[]> {
-  const { rows } = await sql<{ id: number }>`
-    SELECT id FROM git_repositories
-    WHERE enabled AND (last_scan_at IS NULL OR last_scan_at + poll_every <= now())
-    ORDER BY last_scan_at NULLS FIRST
-  `.execute(db);
-  return rows.map(({ id }) => id);
 }
 
 function selectTags(db: Db) {

@@ -9,14 +9,8 @@ import { pollRepositories, scanRepository } from './scan.ts';
 export function tagTasks(deps: TagDeps): TaskHandlers {
   return {
     'tags.scan': async (payload, { signal }) => {
-      const fields = record('tags.scan', payload);
-      const ref = fields.ref;
-      await scanRepository(
-        deps,
-        number('tags.scan', fields.gitRepositoryId),
-        typeof ref === 'string' ? ref : undefined,
-        signal,
-      );
+      const { gitRepositoryId } = record('tags.scan', payload);
+      await scanRepository(deps, number('tags.scan', gitRepositoryId), signal);
     },
     'tags.decide': async (payload, { signal }) => {
       const fields = record('tags.decide', payload);

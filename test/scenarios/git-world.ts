@@ -64,7 +64,7 @@ export interface TagWorld {
   ): Promise<number>;
   /** A notice for a ref, then the look that it causes. */
   notify(gitRepositoryId: number, ref?: string): Promise<void>;
-  scan(gitRepositoryId: number, ref?: string): Promise<void>;
+  scan(gitRepositoryId: number): Promise<void>;
   decide(tagId: number): Promise<void>;
   /** Notice, look, decision: what one push causes. */
   push(gitRepositoryId: number, ref: string): Promise<TagFacts>;
@@ -125,8 +125,7 @@ export async function createTagWorld(): Promise<TagWorld> {
     if (handler === undefined) throw new Error(`there is no task ${task}`);
     await handler(payload, { signal: new AbortController().signal, attempt: 1, maxAttempts: 25 });
   };
-  const scan = async (gitRepositoryId: number, ref?: string): Promise<void> =>
-    await runTask('tags.scan', { gitRepositoryId, ...(ref === undefined ? {} : { ref }) });
+  const scan = async (gitRepositoryId: number): Promise<void> => await runTask('tags.scan', { gitRepositoryId });
   const decide = async (tagId: number): Promise<void> => await runTask('tags.decide', { tagId });
   const notify = async (gitRepositoryId: number, ref?: string): Promise<void> => {
     await receiveNotice(deps, {
@@ -134,7 +133,7 @@ export async function createTagWorld(): Promise<TagWorld> {
       ...(ref === undefined ? {} : { ref }),
       via: 'hook',
     });
-    await scan(gitRepositoryId, ref);
+    await scan(gitRepositoryId);
   };
 
   const tag = async (ref: string, objectId?: string): Promise<TagFacts> => {

@@ -43,7 +43,7 @@ const MOST_FAILED_STARTS = 2;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
 /** A role that ran this long before it ended gets the first pause again. */
-const STEADY_MS = 30_000;
+const STEADY_MS = 5_000;
 const GRACE_MS = 15_000;
 
 /** @throws LandfallError `supervisor.running` when another one has this state folder. */

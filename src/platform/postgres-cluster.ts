@@ -47,14 +47,15 @@ export interface Cluster {
   readonly pid: number;
   /** False when it ran already. */
   readonly startedHere: boolean;
-  /** Settles when the server has ended; only known of one that was started here. */
-  readonly exited: Promise<void> | undefined;
+  /** Settles when the server has ended, however it was started. */
+  readonly exited: Promise<void>;
   /** Ends the server: connections are closed, everything is written. Harmless when it has ended already. */
   stop(): Promise<void>;
 }
 
 const ROLE = 'landfall';
 const POLL_MS = 25;
+const WATCH_MS = 500;
 const STOP_DEADLINE_MS = 60_000;
 
 /** For a machine with two cores and little memory that is shared with builds. */
@@ -96,7 +97,13 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const running = await findRunning(options, connection);
   if (running !== undefined) {
     await makeDatabase(connection);
-    return { connection, pid: running, startedHere: false, exited: undefined, stop: () => stopServer(running) };
+    return {
+      connection,
+      pid: running,
+      startedHere: false,
+      exited: untilGone(running, options.dataDir),
+      stop: () => stopServer(running),
+    };
   }
   const binaries = await binariesFor(options.dataDir);
   if (!(await exists(join(options.dataDir, 'PG_VERSION')))) await initialise(binaries, options);
@@ -362,6 +369,13 @@ async function makeDatabase(connection: SocketConnection): Promise<void> {
     if (rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(connection.database)}`);
   } finally {
     await client.end().catch(() => undefined);
+  }
+}
+
+/** Settles when the server of another start, which is not our child, has ended. Does not keep the process alive. */
+async function untilGone(pid: number, dataDir: string): Promise<void> {
+  while (await isServerOf(pid, dataDir)) {
+    await new Promise((resolve) => setTimeout(resolve, WATCH_MS).unref());
   }
 }
 

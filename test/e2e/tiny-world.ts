@@ -11,8 +11,7 @@ import { findMirror, type Mirror } from '../../src/app/demo/mirror.ts';
 import { askSupervisor, type RoleState } from '../../src/app/supervisor.ts';
 import { applyRoute, planRoute } from '../../src/contract/apply.ts';
 import { createClient, type Client } from '../../src/contract/client.ts';
-import { createDatabase, type Db } from '../../src/platform/database.ts';
-import { exec } from '../../src/platform/exec.ts';
+import { createDatabase, type DatabaseConnection, type Db } from '../../src/platform/database.ts';
 import { statePaths, type Paths } from '../../src/platform/paths.ts';
 import type { Service } from '../../src/platform/service.ts';
 import { program, type Program, type Surroundings } from './program.ts';
@@ -33,6 +32,7 @@ export interface TinyWorld {
   readonly client: Client;
   /** The machine's own database, seen by the test alone. */
   readonly db: Db;
+  readonly database: DatabaseConnection;
   readonly tiny: TinyPackage;
   /** Applies a distribution with `more` added to it. */
   apply(more?: string): Promise<void>;
@@ -60,10 +60,8 @@ export async function tinyWorld(name: string): Promise<TinyWorld> {
   await landfall.run(['init', '--listen', `127.0.0.1:${port}`], { deadlineMs: 120_000 });
   const url = `http://127.0.0.1:${port}`;
   const client = createClient({ url, token: (await readFile(join(paths.tokens, 'admin'), 'utf8')).trim() });
-  const db = createDatabase(
-    { host: paths.run, port: 5432, database: 'landfall', user: 'landfall' },
-    { poolSize: 3, applicationName: 'test' },
-  );
+  const database = { host: paths.run, port: 5432, database: 'landfall', user: 'landfall' };
+  const db = createDatabase(database, { poolSize: 3, applicationName: 'test' });
   const tiny = await tinyPackage(landfall, join(landfall.stateDir, 'people'));
   await tiny.installHook(url);
   const socket = join(paths.run, 'supervisor.sock');
@@ -86,6 +84,7 @@ export async function tinyWorld(name: string): Promise<TinyWorld> {
     url,
     client,
     db,
+    database,
     tiny,
     roles,
     pidOf,
@@ -254,14 +253,4 @@ export async function freePort(): Promise<number> {
   await new Promise<void>((resolve) => server.close(() => resolve()));
   if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
   return address.port;
-}
-
-/** Everything that the test needs of a process that it is about to end. */
-export async function childrenOf(pid: number): Promise<readonly number[]> {
-  const { stdout } = await exec(['ps', '-o', 'pid=', '--ppid', String(pid)], { deadlineMs: 10_000, okCodes: 'any' });
-  return stdout
-    .toString('utf8')
-    .split('\n')
-    .map(Number)
-    .filter((child) => child > 0);
 }

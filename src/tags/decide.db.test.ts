@@ -26,6 +26,7 @@ import {
   verifyDecisionOf,
   waitForRef,
 } from './index.ts';
+import { tidyMirror } from './mirror.ts';
 
 const LANDFALL = { kind: 'system', name: 'landfall' } as const;
 const VERSION = '1.0-1';
@@ -385,6 +386,23 @@ describe('obstacles', () => {
       await world.decide(id);
     expect((await world.tag(REF)).state).toBe('accepted');
   });
+});
+
+test('a tidied mirror still serves the next tag', async () => {
+  const gitDir = join(world.deps.paths.git, `${repositoryId}.git`);
+  const packs = async (): Promise<number> =>
+    (await readdir(join(gitDir, 'objects', 'pack'))).filter((name) => name.endsWith('.pack')).length;
+  for (const [index, extra] of ['x-1', 'x-2', 'x-3'].entries()) {
+    const other = await commitPackage(repository, { version: VERSION, files: { extra } });
+    await tagRelease(repository, other, bob.sign, { extra });
+    const denied = await world.push(repositoryId, REF);
+    expect(denied.decisions.at(-1)?.code, String(index)).toBe('signer.permission');
+  }
+  expect(await packs()).toBeGreaterThan(2);
+  await tidyMirror(gitDir, 1);
+  expect(await packs()).toBe(1);
+  await tagRelease(repository, commits, alice.sign);
+  expect((await world.push(repositoryId, REF)).state).toBe('accepted');
 });
 
 describe('decided again', () => {

@@ -162,6 +162,7 @@ async function candidateFor(deps: TagDeps, row: TagRow, anyAge: boolean): Promis
     objectFormat: objectFormatOf(row.objectId),
     seenAt: row.seenAt,
     anyAge,
+    tagId: row.id,
     submissionId: row.submissionId,
   };
 }

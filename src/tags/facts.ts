@@ -38,7 +38,8 @@ export interface Candidate {
   readonly seenAt: Date;
   /** The administrator who has it decided again waived its age. */
   readonly anyAge: boolean;
-  /** What the tag's own reservation of its version is made for; undefined where nothing is recorded. */
+  /** The row of `tags` and what its version is reserved for; undefined where a tag is only checked, and nothing recorded. */
+  readonly tagId: number | undefined;
   readonly submissionId: number | undefined;
 }
 

@@ -15,6 +15,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readdir, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrnoException, isFault } from '../platform/errors.ts';
+import { systemClock } from '../platform/clock.ts';
 import { ensureDirectory, exists, removeTree } from '../platform/files.ts';
 import { fetchRefs, git, initBare, type FetchResult, type GitProtocol, type ObjectFormat } from '../platform/git.ts';
 import type { Candidate, Repository } from './facts.ts';
@@ -192,10 +193,10 @@ export async function discardMirror(gitDir: string): Promise<void> {
   await removeTree(aside);
 }
 
-/** Puts the packs of a mirror together when there are many. Only while no other task works on it. */
-export async function tidyMirror(gitDir: string): Promise<void> {
+/** Puts the packs of a mirror together when there are more than `maxPacks`. Only while no other task works on it. */
+export async function tidyMirror(gitDir: string, maxPacks: number = MAX_PACKS): Promise<void> {
   const names = await readdir(join(gitDir, 'objects', 'pack')).catch(() => []);
-  if (names.filter((name) => name.endsWith('.pack')).length <= MAX_PACKS) return;
+  if (names.filter((name) => name.endsWith('.pack')).length <= maxPacks) return;
   await git(['repack', '-a', '-d', '-q'], { gitDir, doing: 'tidy a mirror', deadlineMs: 30 * 60_000 });
   await git(['pack-refs', '--all'], { gitDir, doing: 'tidy a mirror', deadlineMs: LOCAL_DEADLINE_MS });
 }
@@ -217,7 +218,7 @@ export function remoteObstacle(
         at,
         'forge.unreachable',
         `The Git repository ${repository.name} cannot be fetched from: ${problem.detail}.`,
-        'It is tried again by itself, with the same tag; nothing need be pushed again. Ask for it at once with: landfall tag retry.',
+        'It is tried again by itself, with the same tag; nothing need be pushed again. Ask for it at once with: landfall tag retry ID.',
       );
 }
 
@@ -281,7 +282,7 @@ async function deleteRef(gitDir: string, ref: string): Promise<void> {
 
 /** Removes lock files that a killed git left behind: those older than any git of ours may run. */
 async function removeStaleLocks(gitDir: string, deadlineMs: number): Promise<void> {
-  const limit = Date.now() - deadlineMs - 10 * 60_000;
+  const limit = systemClock.now().getTime() - deadlineMs - 10 * 60_000;
   for (const name of ['HEAD.lock', 'config.lock', 'packed-refs.lock', 'shallow.lock']) {
     const path = join(gitDir, name);
     const facts = await stat(path).catch(() => undefined);

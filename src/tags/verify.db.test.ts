@@ -414,15 +414,80 @@ describe('13 version', () => {
       .execute();
   });
 
-  test('a version newer than a suite that must not be older', async () => {
-    await world.db
-      .insertInto('suite_order')
-      .values({ newer_suite_id: world.stableId, older_suite_id: world.landingId })
-      .execute();
-    const tag = await release();
-    expect(tag.state).toBe('accepted');
+  test('a version that is not newer than what the suite holds', async () => {
+    const held = await putIntoSuite(world.landingId, '1.0-900');
+    expectRejected(await release({ version: '1.0-899' }), 'version.newer', 'main/landing holds hello 1.0-900');
+    expectRejected(await release({ version: '1.0-900' }), 'version.newer', '1.0-900 is not newer');
+    await held.remove();
+  });
+
+  test('a version older than in a suite that this one must not be older than', async () => {
+    const order = { newer_suite_id: world.landingId, older_suite_id: world.stableId };
+    await world.db.insertInto('suite_order').values(order).execute();
+    const held = await putIntoSuite(world.stableId, '1.0-901');
+    expectRejected(await release(), 'version.newer', 'must not be older than main/stable, which holds hello 1.0-901');
+    await held.remove();
     await world.db.deleteFrom('suite_order').execute();
   });
+
+  test('a version newer than in a suite that must not be older than this one', async () => {
+    const order = { newer_suite_id: world.stableId, older_suite_id: world.landingId };
+    await world.db.insertInto('suite_order').values(order).execute();
+    const held = await putIntoSuite(world.stableId, '0.9-1');
+    expectRejected(
+      await release(),
+      'version.newer',
+      'main/stable must not be older than main/landing; it holds hello 0.9-1',
+    );
+    await held.remove();
+    expect((await release()).state).toBe('accepted');
+    await world.db.deleteFrom('suite_order').execute();
+  });
+
+  /** The rows that the archive writes when it takes a source into a suite. */
+  async function putIntoSuite(suiteId: number, version: string): Promise<{ remove(): Promise<void> }> {
+    const { db, archiveId } = world;
+    const submission = await db
+      .insertInto('submissions')
+      .values({ origin: 'import', archive_id: archiveId, audience: 'public' })
+      .returning('id')
+      .executeTakeFirstOrThrow();
+    const upload = await db
+      .insertInto('uploads')
+      .values({
+        submission_id: submission.id,
+        archive_id: archiveId,
+        suite_id: suiteId,
+        kind: 'source',
+        changes_name: `hello_${version}_source.changes`,
+      })
+      .returning('id')
+      .executeTakeFirstOrThrow();
+    const source = await db
+      .insertInto('source_packages')
+      .values({
+        archive_id: archiveId,
+        upload_id: upload.id,
+        submission_id: submission.id,
+        name: 'hello',
+        version,
+        component: 'main',
+        stanza: '',
+        dsc_sha256: '',
+      })
+      .returning('id')
+      .executeTakeFirstOrThrow();
+    const held = await db
+      .insertInto('suite_sources')
+      .values({ suite_id: suiteId, source_package_id: source.id, added_serial: 1 })
+      .returning('id')
+      .executeTakeFirstOrThrow();
+    return {
+      remove: async () => {
+        await db.updateTable('suite_sources').set({ removed_serial: 2 }).where('id', '=', held.id).execute();
+      },
+    };
+  }
 });
 
 describe('14 upstream.bound', () => {

@@ -15,6 +15,11 @@ export function remakeTag(ref: ReleaseRef, plainTags: boolean, what = 'make it a
   );
 }
 
+/** What an administrator does after mending a grant, a key or a person. */
+export function decideAgain(tagId: number | undefined): string {
+  return `decides this tag again: landfall tag redecide ${tagId ?? 'ID'}`;
+}
+
 /** The way on when the tag can no longer be mended: a next version. */
 export function releaseNextVersion(ref: ReleaseRef): string {
   return `Release a next version: dch -i, dch -r, commit, then git debpush --distro=${ref.distro} --remote=REMOTE.`;

@@ -1,7 +1,7 @@
 /** Check 8, `signer.known`: the key belongs to an active person, and was valid for us when the tag was decided. */
 import type { Candidate, CheckedSignature, KnownSigner } from '../facts.ts';
 import { passed, rejected, type CheckResult } from '../model.ts';
-import { formatTime, groupFingerprint } from '../words.ts';
+import { decideAgain, formatTime, groupFingerprint } from '../words.ts';
 
 /** A registered key with its person, as permissions/ gives it. */
 export interface RegisteredSigner {
@@ -33,7 +33,7 @@ export function checkSignerKnown(
 ): CheckResult<SignedBy> {
   const reject = (sentence: string, remedy: string): CheckResult<SignedBy> =>
     rejected('signer.known', sentence, remedy);
-  const again = `and then decides this tag again: landfall tag redecide (${candidate.ref.name}).`;
+  const again = `and then ${decideAgain(candidate.tagId)}.`;
   if (signature.kind === 'unknown-key') {
     return reject(
       `A key of a registered person was expected, and the tag is signed by ${groupFingerprint(signature.key)}, which nobody registered.`,

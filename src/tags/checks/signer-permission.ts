@@ -3,6 +3,7 @@ import { decide } from '../../permissions/index.ts';
 import type { Db } from '../../platform/database.ts';
 import type { Candidate, Claim, KnownSigner, Suite } from '../facts.ts';
 import { passed, rejected, type CheckResult } from '../model.ts';
+import { decideAgain } from '../words.ts';
 
 /** Gives the grant that allows it. */
 export async function checkSignerPermission(
@@ -13,7 +14,7 @@ export async function checkSignerPermission(
   suite: Suite,
   at: Date,
 ): Promise<CheckResult<number>> {
-  const { archive, ref } = candidate;
+  const { archive } = candidate;
   const decision = await decide(db, {
     personId: signer.personId,
     action: 'release',
@@ -26,7 +27,7 @@ export async function checkSignerPermission(
     return rejected(
       'signer.permission',
       decision.reason,
-      `Somebody who may release ${claim.source} tags it; or an administrator grants it (a [[grant]] with action="release", landfall apply) and decides this tag again: landfall tag redecide (${ref.name}).`,
+      `Somebody who may release ${claim.source} tags it; or an administrator grants it (a [[grant]] with action="release", landfall apply) and ${decideAgain(candidate.tagId)}.`,
     );
   }
   return passed(

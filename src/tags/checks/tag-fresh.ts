@@ -5,7 +5,7 @@
 import type { Candidate, CheckedSignature } from '../facts.ts';
 import { notApplicable, passed, rejected, type CheckResult } from '../model.ts';
 import type { TagObject } from '../tag-object.ts';
-import { formatTime, remakeTag } from '../words.ts';
+import { decideAgain, formatTime, remakeTag } from '../words.ts';
 
 const MAX_AGE_MS = 30 * 24 * 60 * 60_000;
 const MAX_AHEAD_MS = 10 * 60_000;
@@ -29,7 +29,7 @@ export function checkTagFresh(
       return rejected(
         'tag.fresh',
         `${what} says ${Number.isNaN(age) ? 'no time that exists' : formatTime(at)}, more than 30 days before the tag was seen first (${formatTime(seenAt)}).`,
-        `If it is meant still: ${remakeTag(ref, repository.plainTags)}`,
+        `${remakeTag(ref, repository.plainTags)} Or an administrator vouches for its age and ${decideAgain(candidate.tagId)}.`,
       );
     }
     if (age < -MAX_AHEAD_MS) {

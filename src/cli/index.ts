@@ -16,7 +16,7 @@ import { whyCommand } from './commands/why.ts';
 import { workerCommand } from './commands/worker.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, EXIT_MEANINGS, type ExitCode } from './exit-codes.ts';
-import { reportFailure } from './failures.ts';
+import { reportFailure, UsageError } from './failures.ts';
 import { document } from './manual.ts';
 
 export { run, runRemote } from './command.ts';
@@ -42,7 +42,7 @@ export function createProgram(context: CliContext): Command {
     .helpOption('-h, --help', 'print what a command does and takes')
     .showSuggestionAfterError()
     .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
-    .helpCommand('help [command]', 'print what a command does and takes');
+    .helpCommand(false);
   const commands = [
     whereCommand(context),
     watchCommand(context),
@@ -58,6 +58,7 @@ export function createProgram(context: CliContext): Command {
     manCommand(context),
   ];
   for (const command of commands) program.addCommand(command);
+  program.addCommand(helpCommand(program));
   program.addHelpText(
     'after',
     `\nExit codes:\n${EXIT_MEANINGS.map(([code, says]) => `  ${String(code).padStart(3)}  ${says}`).join('\n')}`,
@@ -71,6 +72,26 @@ export function createProgram(context: CliContext): Command {
       { command: 'landfall where hello', says: 'Where is my package?' },
       { command: 'landfall help tag check', says: 'What does this command do?' },
     ],
+  });
+}
+
+/** commander's own knows one word; ours finds `landfall help tag check`. */
+function helpCommand(program: Command): Command {
+  const help = new Command('help')
+    .description('print what a command does and takes')
+    .argument('[command...]', 'the words of the command')
+    .action((words: readonly string[]) => {
+      let found = program;
+      for (const word of words) {
+        const next = found.commands.find((command) => command.name() === word);
+        if (next === undefined) throw new UsageError(`there is no command 'landfall ${words.join(' ')}'`);
+        found = next;
+      }
+      found.help();
+    });
+  return document(help, {
+    text: ['Every command also takes --help.'],
+    examples: [{ command: 'landfall help tag check', says: 'What does this command do?' }],
   });
 }
 

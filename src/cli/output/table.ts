@@ -11,7 +11,8 @@ export function table(rows: readonly (readonly (Cell | string)[])[], indent = ''
   const cells = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? { text: cell } : cell)));
   const columns = Math.max(0, ...cells.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, column) =>
-    Math.max(0, ...cells.map((row) => widthOf(row[column]?.text ?? ''))),
+    // What ends a line makes no column wider.
+    Math.max(0, ...cells.map((row) => (column < row.length - 1 ? widthOf(row[column]?.text ?? '') : 0))),
   );
   return cells
     .map((row) => {

@@ -2,20 +2,20 @@
  * Control groups for sandboxes, where the machine lets us have some: the kernel then counts memory and processes of a whole
  * build, ends what goes too far, and says that it did.
  *
- * Version 2: a subtree delegated to this user (systemd's `Delegate=yes`, or {@link delegateCgroups}). Version 1: the folders
- * `landfall` below the memory and pids controllers, given to this user by root. Neither: `findCgroups` gives undefined
- * and watch.ts counts by hand.
+ * Version 2: the subtree that this process is in, when it was delegated to this user (systemd's `Delegate=yes`). Version 1: the
+ * folders `landfall` below the memory and pids controllers, given to this user by root (the launcher does). Neither:
+ * `findCgroups` gives undefined and watch.ts counts by hand.
  *
  * @see cgroups(7), Documentation/admin-guide/cgroup-v2.rst, Documentation/admin-guide/cgroup-v1/memory.rst
  */
-import { access, chown, constants, mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import type { Credentials } from '../platform/exec.ts';
-import { exists } from '../platform/files.ts';
+import { access, constants, mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { isErrnoException } from '../platform/errors.ts';
 
 const ROOT = '/sys/fs/cgroup';
 const NAME = 'landfall';
+/** Where the processes go that were in a group before it got children with limits. */
+const MAIN = 'main';
 
 export interface CgroupLimits {
   readonly memoryBytes: number;
@@ -46,55 +46,26 @@ export async function findCgroups(root: string = ROOT): Promise<Cgroups | undefi
   return (await findVersion2(root)) ?? (await findVersion1(root));
 }
 
-/**
- * For root, before it steps down: gives `user` groups of its own, and with version 2 moves this process there, since a process
- * can only be moved within a delegated tree. Returns the folders; none when the machine has no controllers to give.
- */
-export async function delegateCgroups(user: Credentials, root: string = ROOT): Promise<string[]> {
-  const given: string[] = [];
-  const give = async (folder: string, files: readonly string[]): Promise<void> => {
-    await mkdir(folder, { recursive: true });
-    for (const name of ['.', ...files]) await chown(join(folder, name), user.uid, user.gid);
-    given.push(folder);
-  };
-  if (await hasControllers(root)) {
-    const folder = join(root, NAME);
-    await writeFile(join(root, 'cgroup.subtree_control'), '+memory +pids');
-    await give(folder, ['cgroup.procs', 'cgroup.subtree_control', 'cgroup.threads']);
-    await give(join(folder, 'main'), ['cgroup.procs']);
-    await writeFile(join(folder, 'main', 'cgroup.procs'), String(process.pid));
-    await writeFile(join(folder, 'cgroup.subtree_control'), '+memory +pids');
-    return given;
-  }
-  for (const controller of ['memory', 'pids']) {
-    if (await exists(join(root, controller, 'cgroup.procs'))) {
-      await give(join(root, controller, NAME), ['cgroup.procs', 'tasks']);
-    }
-  }
-  return given;
-}
-
 async function findVersion2(root: string): Promise<Cgroups | undefined> {
   const text = await readFile('/proc/self/cgroup', 'utf8');
   const path = /^0::(\/.*)$/m.exec(text)?.[1];
   if (path === undefined) return undefined;
   const own = join(root, path);
-  for (const folder of [own, dirname(own)]) {
-    if (!folder.startsWith(root) || !(await hasControllers(folder)) || !(await writable(folder))) continue;
-    if (folder === own) await emptyInto(folder, join(folder, 'main'));
-    try {
-      await writeFile(join(folder, 'cgroup.subtree_control'), '+memory +pids');
-    } catch (error) {
-      if (isErrnoException(error)) continue;
-      throw error;
-    }
-    return {
-      version: 2,
-      make: (name, limits) => makeVersion2(join(folder, name), limits),
-      sweep: (prefix) => sweepIn([folder], prefix),
-    };
+  // A predecessor of this process may have moved it already.
+  const folder = basename(own) === MAIN ? dirname(own) : own;
+  if (!folder.startsWith(root) || !(await hasControllers(folder)) || !(await writable(folder))) return undefined;
+  try {
+    if (folder === own) await emptyInto(folder, join(folder, MAIN));
+    await writeFile(join(folder, 'cgroup.subtree_control'), '+memory +pids');
+  } catch (error) {
+    if (isErrnoException(error)) return undefined;
+    throw error;
   }
-  return undefined;
+  return {
+    version: 2,
+    make: (name, limits) => makeVersion2(join(folder, name), limits),
+    sweep: (prefix) => sweepIn([folder], prefix),
+  };
 }
 
 /** A group with limits for its children may hold no process itself. */

@@ -213,7 +213,9 @@ function conclude(end: {
     code: told === undefined ? 'sandbox.died' : 'sandbox.setup',
     doing,
     reason: said.join('; ') || 'it ended without saying why',
-    remedy: 'run: landfall doctor',
+    remedy: /mount of overlay/.test(said.join())
+      ? 'put the state folder on a file system that can carry an overlay: ext4, xfs, btrfs or tmpfs, not a container’s own'
+      : 'run: landfall doctor',
   });
 }
 

@@ -41,7 +41,11 @@ beforeAll(async () => {
     logLevel: 'silent',
   });
   work = join(temporary.path, 'work');
-  cache = process.env.LANDFALL_TEST_CACHE ?? join(temporary.path, 'cache');
+  // Where the other tests' workers have theirs, so that a base is made once for all.
+  const shared = process.env.LANDFALL_STATE_DIR;
+  cache =
+    process.env.LANDFALL_TEST_CACHE ??
+    (shared === undefined ? join(temporary.path, 'cache') : join(shared, 'test', 'chroots'));
   for (const folder of [work, cache]) await mkdir(folder, { recursive: true });
   if (process.getuid?.() === 0) {
     user = await findUser('landfall');

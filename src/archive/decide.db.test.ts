@@ -190,6 +190,20 @@ describe('a source upload', () => {
     expect(await uploadState(world.db, answer.uploadId)).toMatchObject({ state: 'rejected', code: 'signature.worker' });
   });
 
+  it('whose bytes were lost from the store is made once again, and keeps its version', async () => {
+    const leased = await leaseBuild(world, await release(), worker, SOURCE);
+    const answer = await deliverFiles(world, leased, sourceFiles, builtSource.changes);
+    if (answer.kind !== 'received') throw new Error(answer.reason);
+    const { sha256 } = await world.db.selectFrom('upload_files').select('sha256').limit(1).executeTakeFirstOrThrow();
+    await world.blobs.delete(sha256);
+    await decideUpload(world.deps, answer.uploadId);
+    expect(await uploadState(world.db, answer.uploadId)).toMatchObject({ state: 'rejected', code: 'delivery.lost' });
+    const job = await world.db.selectFrom('jobs').select('state').executeTakeFirstOrThrow();
+    expect(job.state).toBe('ready');
+    const version = await world.db.selectFrom('versions').select('state').executeTakeFirstOrThrow();
+    expect(version.state).toBe('reserved');
+  });
+
   it('unsigned, and H45 with text around the signed part, is rejected', async () => {
     const signed = sourceFiles.get(builtSource.changes) ?? Buffer.alloc(0);
     for (const bytes of [

@@ -4,9 +4,9 @@
  * it stays decided: asked again, nothing happens.
  */
 import { sql } from 'kysely';
-import { refuseDelivery, succeedJob } from '../lighthouse/index.ts';
+import { loseDelivery, refuseDelivery, succeedJob } from '../lighthouse/index.ts';
 import { withTransaction, type Trx } from '../platform/database.ts';
-import { LandfallError } from '../platform/errors.ts';
+import { LandfallError, isFault } from '../platform/errors.ts';
 import { recordAudit, recordEvent } from '../platform/events.ts';
 import type { UploadState } from '../platform/schema.ts';
 import { freeVersion, getSuite } from '../registry/index.ts';
@@ -53,7 +53,36 @@ type Examined =
 export async function decideUpload(deps: DecideDeps, uploadId: number): Promise<Decision> {
   const upload = await readUpload(deps.db, uploadId);
   if (upload?.state !== 'received') return { kind: 'nothing-to-decide' };
-  return await judge(deps, upload, { actor: 'landfall', approved: false });
+  try {
+    return await judge(deps, upload, { actor: 'landfall', approved: false });
+  } catch (error) {
+    if (!isFault(error, 'blob.missing') || !(await hasLostFiles(deps, upload))) throw error;
+    return await lose(deps, upload);
+  }
+}
+
+/** True when bytes that the upload brought are gone: no other look at it will find them. */
+async function hasLostFiles(deps: DecideDeps, upload: Upload): Promise<boolean> {
+  for (const { sha256 } of upload.files.values()) {
+    if (!(await deps.blobs.has(sha256))) return true;
+  }
+  return false;
+}
+
+/** Gives up a delivery whose bytes are gone through no fault of its own: the job is done once again. */
+async function lose(deps: DecideDeps, upload: Upload): Promise<Decision> {
+  const objection = {
+    code: 'delivery.lost',
+    sentence: 'Files of this upload are gone from the store.',
+    remedy: 'nothing is to be done: it is built once again; look for the cause in the server’s log',
+  };
+  return await withTransaction(deps.db, async (trx) => {
+    if (!(await lockUpload(trx, upload))) return { kind: 'nothing-to-decide' };
+    await move(trx, upload, 'rejected', objection);
+    await loseDelivery(trx, upload.build.jobId, objection.code, objection.sentence);
+    await tell(trx, upload, 'upload.rejected', 'landfall', objection);
+    return { kind: 'rejected', objection };
+  });
 }
 
 /** Carries out a reviewer's word. Everything is checked again, since the archive has moved on meanwhile. */

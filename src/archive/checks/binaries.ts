@@ -35,6 +35,9 @@ export interface ReadBinaries {
   readonly binaries: readonly ReadBinary[];
 }
 
+/** A package is read in memory; the largest of Debian's have some 1.5 GB. */
+const MAX_DEB_BYTES = 2 * 1024 ** 3;
+
 /** `source.accepted`: there is a source that these binaries can belong to. */
 export async function sourceAccepted(deps: CheckDeps, upload: WithChanges): Promise<CheckResult<AcceptedSource>> {
   const row = await deps.db
@@ -66,6 +69,7 @@ export async function debReadable(deps: CheckDeps, upload: WithChanges): Promise
     if (file.binary === undefined || file.binary.type === 'ddeb') {
       return failed(`${file.name} is of a kind that is not taken.`, RELEASE_ANEW);
     }
+    if (digests.size > MAX_DEB_BYTES) return failed(`${file.name} has more than ${MAX_DEB_BYTES} bytes.`, RELEASE_ANEW);
     const read = await inspectDeb(await deps.blobs.read(digests.sha256));
     if ('kind' in read) return failed(`${file.name} cannot be read: ${describeProblem(read)}.`, LOOK_AT_WORKER);
     binaries.push({ file: file.name, type: file.binary.type, control: read.control, digests });

@@ -9,7 +9,7 @@ import { sql } from 'kysely';
 import { beginPublication, findOpenPublication } from './begin.ts';
 import type { FaultPoint, PublishDeps, PublishReason, PublishResult, StepDeps } from './publication.ts';
 import { removeOldPublications } from './retention.ts';
-import { sign, switchOver, write } from './steps.ts';
+import { ensureFiles, sign, switchOver, write } from './steps.ts';
 
 /** The space of advisory locks that publishers take, one per suite. */
 const PUBLISHER_LOCKS = 0x4c50;
@@ -20,13 +20,14 @@ const PUBLISHER_LOCKS = 0x4c50;
  * @throws LandfallError `signer.*`, `storage.*`, `publish.clock-behind`, …
  */
 export async function publishSuite(deps: PublishDeps, suiteId: number, reason: PublishReason): Promise<PublishResult> {
-  // The lock belongs to a connection and ends with it, so a publisher that is killed leaves none behind.
+  // The lock belongs to a connection and ends with it, so a publisher that is killed leaves none behind. All that follows uses
+  // that one connection: a publisher that lost it, and with it the lock, can do nothing more.
   return await deps.db.connection().execute(async (connection) => {
     const { rows } = await sql<{ locked: boolean }>`
       SELECT pg_try_advisory_lock(${PUBLISHER_LOCKS}, ${suiteId}::integer) AS locked`.execute(connection);
     if (rows[0]?.locked !== true) return { kind: 'busy' };
     try {
-      return await publishLocked(deps, suiteId, reason);
+      return await publishLocked({ ...deps, db: connection }, suiteId, reason);
     } finally {
       await sql`SELECT pg_advisory_unlock(${PUBLISHER_LOCKS}, ${suiteId}::integer)`.execute(connection);
     }
@@ -42,6 +43,7 @@ async function publishLocked(deps: PublishDeps, suiteId: number, reason: Publish
   if ('kind' in begun) return begun;
   if (unfinished === undefined) await fault('begun');
   const steps: StepDeps = { ...deps, fault, archiveFolder: deps.paths.archive(begun.settings.archive) };
+  if (begun.state !== 'writing') await ensureFiles(steps, begun);
   const written = begun.state === 'writing' ? await write(steps, begun) : begun;
   const signed = written.state === 'written' ? await sign(steps, written) : written;
   await switchOver(steps, signed);

@@ -30,9 +30,25 @@ const MAX_TOLD_CHANGES = 500;
 
 /** writing → written: pool, indices and the Release text. */
 export async function write(deps: StepDeps, publication: OpenPublication): Promise<OpenPublication> {
+  await requireForward(deps, publication);
+  const { release, facts } = await writeTree(deps, publication);
+  await deps.db
+    .updateTable('publications')
+    .set({ state: 'written', release, facts: jsonText(facts) })
+    .where('id', '=', publication.id)
+    .where('state', '=', 'writing')
+    .execute();
+  await deps.fault('written');
+  return { ...publication, state: 'written', release, facts: publicationFactsSchema.parse(facts) };
+}
+
+/** Fills the pool, and the publication's folder with everything but the signed files; durable after return. */
+async function writeTree(
+  deps: StepDeps,
+  publication: OpenPublication,
+): Promise<{ readonly release: string; readonly facts: object }> {
   const { db, archiveFolder } = deps;
   const { suiteId, serial, from, settings } = publication;
-  await requireForward(deps, publication);
   const steps: Record<string, number> = {};
   const timed = async <T>(name: string, run: () => Promise<T>): Promise<T> => {
     const started = performance.now();
@@ -40,7 +56,7 @@ export async function write(deps: StepDeps, publication: OpenPublication): Promi
     steps[name] = Math.round(performance.now() - started);
     return result;
   };
-  // Also a folder that is being removed by hand, or a restored database, may have left an empty pool behind.
+  // A pool that was lost, or a folder that begins anew, gets all that the suite holds and not only what came.
   const fillFrom = (await exists(join(archiveFolder, 'pool'))) ? from : 0;
   const added = await timed('pool', () =>
     fillPool(archiveFolder, deps.blobs, readNewPoolFiles(db, suiteId, fillFrom, serial)),
@@ -55,37 +71,20 @@ export async function write(deps: StepDeps, publication: OpenPublication): Promi
   const recent = await recentReleaseFiles(db, suiteId);
   const keeper = await deps.keeper(archiveFolder);
   const { files, indices } = await timed('indices', () =>
-    writeIndices({
-      db,
-      keeper,
-      suiteId,
-      settings,
-      serial,
-      changes,
-      folder,
-      previous,
-      recent,
-    }),
+    writeIndices({ db, keeper, suiteId, settings, serial, changes, folder, previous, recent }),
   );
   await deps.fault('indices-written');
-
-  const release = releaseText(publication, files);
-  const facts = {
-    ...publication.facts,
-    indices,
-    steps,
-    poolFilesAdded: added,
-    changed: changes.packages.length,
-    changes: changes.packages.slice(0, MAX_TOLD_CHANGES),
+  return {
+    release: releaseText(publication, files),
+    facts: {
+      ...publication.facts,
+      indices,
+      steps,
+      poolFilesAdded: added,
+      changed: changes.packages.length,
+      changes: changes.packages.slice(0, MAX_TOLD_CHANGES),
+    },
   };
-  await db
-    .updateTable('publications')
-    .set({ state: 'written', release, facts: jsonText(facts) })
-    .where('id', '=', publication.id)
-    .where('state', '=', 'writing')
-    .execute();
-  await deps.fault('written');
-  return { ...publication, state: 'written', release, facts: publicationFactsSchema.parse(facts) };
 }
 
 /** written → signed. The text was fixed before, so being cut off here signs the same text again (H8). */
@@ -93,7 +92,6 @@ export async function sign(deps: StepDeps, publication: OpenPublication): Promis
   const started = performance.now();
   const { release, settings } = publication;
   if (release === null) throw new Error(`publication ${publication.id} is written and has no Release`);
-  await requireFiles(deps, publication, release);
   const statement = {
     archive: settings.archive,
     suite: settings.suite,
@@ -136,7 +134,8 @@ export async function switchOver(deps: StepDeps, publication: OpenPublication): 
     throw new Error(`publication ${publication.id} is signed and has no signature`);
   }
   const folder = publicationFolder(archiveFolder, settings.suite, serial);
-  if ((await servedSerial(archiveFolder, settings.suite)) !== serial) {
+  const served = (await servedSerial(archiveFolder, settings.suite)) === serial;
+  if (!served || !(await exists(join(folder, 'InRelease')))) {
     for (const [name, bytes] of [
       ['Release', release],
       ['Release.gpg', releaseGpg],
@@ -267,24 +266,34 @@ async function previousPublication(
 }
 
 /**
- * Every file that Release names is there. A publication that was cut off behind `written` finds its files, unless somebody
- * removed them; to sign a Release without them would break every client.
+ * Sees that every file that Release names is there, for a publication that was cut off behind `written`: somebody may have
+ * removed them since. They are then written again; the same content gives the same Release, or it is a fault.
+ * @throws LandfallError `publish.files-lost`
  */
-async function requireFiles(deps: StepDeps, publication: OpenPublication, text: string): Promise<void> {
-  const release = parseRelease(text);
+export async function ensureFiles(deps: StepDeps, publication: OpenPublication): Promise<void> {
+  const lost = await findLostFile(deps, publication);
+  if (lost === undefined) return;
+  deps.log.warn({ path: lost, serial: publication.serial }, 'a publication lost files and is written again');
+  const { release } = await writeTree(deps, publication);
+  if (release === publication.release) return;
+  throw new LandfallError({
+    code: 'publish.files-lost',
+    doing: `go on with the publication ${publication.serial} of ${publication.settings.suite}`,
+    reason: `${lost} is not as it was written, and cannot be made again as it was`,
+    remedy: 'restore the published folder from a backup',
+  });
+}
+
+async function findLostFile(deps: StepDeps, publication: OpenPublication): Promise<string | undefined> {
+  const release = parseRelease(publication.release ?? '');
   if ('kind' in release) throw new Error(`the Release of publication ${publication.id}: ${release.reason}`);
   const folder = publicationFolder(deps.archiveFolder, publication.settings.suite, publication.serial);
   for (const file of release.files) {
     const path = join(folder, file.path);
     if (/\/(?:Packages|Sources)$/.test(file.path)) continue;
-    if ((await exists(path)) && (await sha256File(path)).sha256 === file.sha256) continue;
-    throw new LandfallError({
-      code: 'publish.files-lost',
-      doing: `sign the publication ${publication.serial} of ${publication.settings.suite}`,
-      reason: `${path} is not as it was written`,
-      remedy: 'restore the folder from a backup, or ask for `landfall archive repair`',
-    });
+    if (!(await exists(path)) || (await sha256File(path)).sha256 !== file.sha256) return path;
   }
+  return undefined;
 }
 
 /** Nothing that is served is written over: a database from an older backup must not undo what readers have (H18). */

@@ -2,7 +2,7 @@
  * A real apt with folders of its own, as a fresh machine has it: strict about errors, signatures and validity, whatever the
  * host's configuration says.
  */
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exec, type ExecResult } from '../../src/platform/exec.ts';
 
@@ -86,9 +86,4 @@ export async function createAptClient(
     download: (name) => fetched(['download', name]),
     source: (name) => fetched(['source', '--download-only', name]),
   };
-}
-
-/** The bytes that {@link AptClient.download} or {@link AptClient.source} brought. */
-export async function readFetched(client: AptClient, name: string): Promise<Buffer> {
-  return await readFile(join(client.folder, 'work', name));
 }

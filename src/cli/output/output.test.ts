@@ -228,7 +228,7 @@ describe('the timeline', () => {
     const plain = text.replace(/\u001b\[\d*m/g, '');
     expect(plain).toContain('no worker for arm64 has ever\n');
     const steps = plain.split('\n').filter((line) => !/aaaa|FFFF|https:/.test(line));
-    for (const line of steps) expect(widthOf(line)).toBeLessThanOrEqual(72);
+    expect(steps.filter((line) => widthOf(line) > 72)).toEqual([]);
   });
 
   test('NO_COLOR and TERM=dumb are heard', () => {

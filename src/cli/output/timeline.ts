@@ -42,7 +42,7 @@ function renderHead(trace: SubmissionTrace, style: Style): string {
   const lines = [
     `${title}: ${style.paint(tone, word)}`,
     ...sentences(trace, style),
-    style.paint('faint', `  submission ${trace.id}, asked for${who} on ${moment(trace.createdAt)} UTC`),
+    ...block(`submission ${trace.id}, asked for${who} on ${moment(trace.createdAt)} UTC`, '  ', style, 'faint'),
     style.paint('faint', `  ${inertLine(trace.url)}`),
   ];
   return `${lines.join('\n')}\n`;

@@ -108,6 +108,15 @@ describe('which server, and as whom', () => {
   });
 });
 
+test('an option behind a subcommand is its own, also where the command above has one of that name', async () => {
+  const { asked, transport } = listener();
+  const around = { environment: { LANDFALL_STATE_DIR: folder.path }, transport };
+  await runCommand(['tag', 'list', '--url', 'http://sub.example'], around, (program) => {
+    program.commands.find((command) => command.name() === 'tag')?.option('--url <url>', 'of the parent');
+  });
+  expect(asked[0]?.url).toBe('http://sub.example/api/v1/tags');
+});
+
 describe('exit codes', () => {
   test.each([
     [['where'], 2, "missing required argument 'package'"],

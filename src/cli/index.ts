@@ -19,15 +19,10 @@ import { EXIT, EXIT_MEANINGS, type ExitCode } from './exit-codes.ts';
 import { reportFailure, UsageError } from './failures.ts';
 import { document } from './manual.ts';
 
-export { run, runRemote } from './command.ts';
-export { clientFilePath, writeClientFile } from './connection.ts';
-export type { CliContext } from './context.ts';
-export { EXIT, type ExitCode } from './exit-codes.ts';
-export { UsageError, reportFailure } from './failures.ts';
 export { bashCompletion } from './completion.ts';
+export type { CliContext } from './context.ts';
+export type { ExitCode } from './exit-codes.ts';
 export { manPages } from './man-page.ts';
-export { document } from './manual.ts';
-export { inert } from './output/inert.ts';
 export { styleOf } from './output/style.ts';
 export { renderSubmission } from './output/timeline.ts';
 
@@ -128,6 +123,8 @@ function worse(one: ExitCode, other: ExitCode): ExitCode {
 
 /** Output and errors of the parser go where the context says, and it never ends the process. */
 function prepare(command: Command, context: CliContext): void {
+  // An option behind a subcommand's name is that one's own, also where its parent has one of the same name.
+  command.enablePositionalOptions();
   command.exitOverride().configureOutput({
     writeOut: (text) => void context.stdout.write(text),
     writeErr: (text) => void context.stderr.write(text),

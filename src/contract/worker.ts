@@ -9,8 +9,6 @@ import { limitsSchema, payloadSchema } from './jobs.ts';
 import { json, jsonBody, octetBody, octets, refusals } from './responses.ts';
 import { architecture, facts, fileName, id, idInPath, line, name, offset, paragraph, sha256, time } from './values.ts';
 
-export const TOKEN_HEADER = 'Landfall-Token';
-
 const attempt = z.object({ id: idInPath });
 const fencing = z.object({
   'landfall-token': z

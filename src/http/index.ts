@@ -4,6 +4,4 @@
  */
 export { createApp } from './app.ts';
 export type { HttpDeps, HttpLimits, InTransaction } from './deps.ts';
-export { openApiDocument } from './openapi.ts';
-export { EVENTS_CHANNEL } from './routes/events.ts';
-export { parseListen, startHttp, type HttpServer, type HttpServerOptions } from './server.ts';
+export { startHttp, type HttpServer, type HttpServerOptions } from './server.ts';

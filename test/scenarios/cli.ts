@@ -16,7 +16,11 @@ export type CliSurroundings = Partial<Omit<CliContext, 'stdout' | 'stderr' | 'se
 
 const NEVER = new AbortController().signal;
 
-export async function runCommand(argv: readonly string[], around: CliSurroundings = {}): Promise<CliResult> {
+export async function runCommand(
+  argv: readonly string[],
+  around: CliSurroundings = {},
+  extend?: Parameters<typeof runCli>[2],
+): Promise<CliResult> {
   const { terminal, onOutput, ...rest } = around;
   const out: string[] = [];
   const err: string[] = [];
@@ -41,6 +45,7 @@ export async function runCommand(argv: readonly string[], around: CliSurrounding
       stderr: { ...screen, write: (text: string) => err.push(text) },
     },
     argv,
+    extend,
   );
   return { code, stdout: out.join(''), stderr: err.join('') };
 }

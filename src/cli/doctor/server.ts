@@ -35,7 +35,7 @@ export async function checkServer(context: CliContext, options: ConnectionOption
     findings.push(
       ready instanceof ApiProblem
         ? fail('server', `${connection.url} is not ready: ${ready.detail}`, ready.remedy ?? "look at the server's log")
-        : ok('server', `${connection.url} answers, and its database and signer do`),
+        : ok('server', `${connection.url} answers, and so does its database`),
     );
     findings.push(...(await checkStatus(context, options)), await checkToken(context, options));
     return findings;

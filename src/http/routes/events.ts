@@ -19,7 +19,7 @@ import type { StreamDesk } from '../streams.ts';
 import { createWaiter } from '../../lighthouse/index.ts';
 import { audiencesOfCaller, mutable, type Api } from './shared.ts';
 
-export const EVENTS_CHANNEL = 'events';
+const EVENTS_CHANNEL = 'events';
 const PAGE = 100;
 const BATCH = 500;
 /** Also keeps proxies from taking the stream for dead. */

@@ -11,6 +11,9 @@ import { notFound } from '../refusal.ts';
 import type { StreamDesk } from '../streams.ts';
 import { audiencesOfCaller, type Api } from './shared.ts';
 
+/** Readers are woken when a log grows; this is for the signal that was lost, and must cost little with a thousand readers. */
+const LOOK_AGAIN_MS = 10_000;
+
 export function logRoutes(app: Api, deps: HttpDeps, streams: StreamDesk): void {
   app.openapi(logRoute, async (c) => {
     const { attempt: id } = c.req.valid('param');
@@ -28,17 +31,21 @@ export function logRoutes(app: Api, deps: HttpDeps, streams: StreamDesk): void {
     };
     if (c.req.header('accept')?.includes('text/event-stream') === true) {
       const start = lastEventByte(c.req.header('last-event-id')) ?? from ?? 0;
-      return streams.respond(c, (signal) => asEvents(followLog(deps, id, { from: start, signal }), start), {
-        headers: {
-          ...headers,
-          'content-type': 'text/event-stream',
-          'cache-control': 'no-store',
-          'x-accel-buffering': 'no',
+      return streams.respond(
+        c,
+        (signal) => asEvents(followLog(deps, id, { from: start, signal, pollMs: LOOK_AGAIN_MS }), start),
+        {
+          headers: {
+            ...headers,
+            'content-type': 'text/event-stream',
+            'cache-control': 'no-store',
+            'x-accel-buffering': 'no',
+          },
         },
-      });
+      );
     }
     if (follow === '1') {
-      return streams.respond(c, (signal) => followLog(deps, id, { from: from ?? 0, signal }), {
+      return streams.respond(c, (signal) => followLog(deps, id, { from: from ?? 0, signal, pollMs: LOOK_AGAIN_MS }), {
         headers: { ...headers, 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
       });
     }

@@ -41,4 +41,4 @@ export function orNotFound<T>(value: T | undefined, what: string): T {
   });
 }
 
-export { defined, mutable } from '../mutable.ts';
+export { mutable } from '../mutable.ts';

@@ -8,6 +8,7 @@ import { followEvents, readMessages } from '../contract/sse.ts';
 import { appendLogRoute } from '../contract/worker.ts';
 import type { Running } from '../../test/scenarios/lighthouse.ts';
 import { createApp } from './app.ts';
+import { startHttp } from './server.ts';
 
 let world: HttpWorld;
 beforeEach(async () => {
@@ -217,6 +218,32 @@ describe('streams', () => {
         return again.status;
       })
       .toBe(200);
+  });
+
+  test('H100 a thousand open log streams, and the API still answers', async () => {
+    const app = createApp({ ...world.httpDeps, limits: { uploadFile: 1, streams: 2_000 } });
+    const server = await startHttp({ listen: '127.0.0.1:0', app });
+    try {
+      await releaseSource(world, '1-1');
+      const running = await leaseNext(world);
+      await write(running, 0, 'begin\n');
+      const readers = await Promise.all(
+        Array.from({ length: 1_000 }, async () => {
+          const response = await fetch(`${server.url}/logs/${running.attemptId}?follow=1`);
+          const reader = bytesOf(response)[Symbol.asyncIterator]();
+          const first = await reader.next();
+          return { reader, first: Buffer.from(first.value ?? []).toString('utf8') };
+        }),
+      );
+      expect(readers.filter(({ first }) => first !== 'begin\n')).toEqual([]);
+      expect((await fetch(`${server.url}/api/v1/status`)).status).toBe(200);
+      const waiting = Promise.all(readers.map(async ({ reader }) => await reader.next()));
+      await write(running, 6, 'more\n');
+      const pieces = await waiting;
+      expect(pieces.filter((piece) => Buffer.from(piece.value ?? []).toString('utf8') !== 'more\n')).toEqual([]);
+    } finally {
+      await server.stop(0);
+    }
   });
 
   test('a stop ends open streams at once', async () => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { expect, test, describe } from 'vitest';
+import { parseConfig } from '../platform/config.ts';
 import { exec } from '../platform/exec.ts';
 import { withTemporaryDirectory } from '../platform/files.ts';
 import { bashCompletion, createProgram, manPages } from './index.ts';
@@ -57,5 +58,32 @@ test('bash completes commands, subcommands and options', async () => {
     expect(await complete('tag', 'ch')).toEqual(['check']);
     expect(await complete('tag', 'show', '--j')).toEqual(['--json']);
     expect(await complete('--url', 'job', 'give')).toEqual(['give-back']);
+  });
+});
+
+describe('landfall.toml(5)', () => {
+  const page = join(import.meta.dirname, '..', '..', 'man', 'landfall.toml.5');
+
+  /** Dotted names of everything that is set. */
+  function keysOf(value: object, prefix = ''): string[] {
+    return Object.entries(value).flatMap(([key, one]: [string, unknown]) =>
+      typeof one === 'object' && one !== null ? keysOf(one, `${prefix}${key}.`) : [`${prefix}${key}`],
+    );
+  }
+
+  test('describes every key of its example, which the program takes, and every key that has a default', async () => {
+    const text = await readFile(page, 'utf8');
+    const example = (/^\.EX\n([\s\S]*?)^\.EE$/m.exec(text)?.[1] ?? '').replaceAll('\\-', '-');
+    const parsed = parseConfig(example);
+    expect(parsed.kind, JSON.stringify(parsed)).toBe('config');
+    const described = [...text.matchAll(/^\.TP\n\.B ([a-z_.]+)$/gm)].map((match) => match[1]).sort();
+    expect(parsed.kind === 'config' ? keysOf(parsed.config).sort() : []).toEqual(described);
+    const empty = parseConfig('');
+    expect(described).toEqual(expect.arrayContaining(empty.kind === 'config' ? keysOf(empty.config) : ['']));
+  });
+
+  test('is flawless to mandoc', async () => {
+    const { stdout } = await exec(['mandoc', '-T', 'lint', page], { deadlineMs: 10_000, okCodes: 'any' });
+    expect(stdout.toString()).toBe('');
   });
 });

@@ -2,6 +2,7 @@
  * The server: the HTTP API and pages, and the background tasks. Holds the database and no private key. Any number of them may
  * run on the same database.
  */
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ARCHIVE_CRON, archiveKeyring, archiveTasks, openIndexKeeper } from '../../archive/index.ts';
 import { buildTasks } from '../../builds/index.ts';
@@ -28,6 +29,7 @@ import { VERSION, type Settings } from '../settings.ts';
 
 const CHANNELS = ['events', ...LIGHTHOUSE_CHANNELS];
 const STREAMS = 2_000;
+const LEFT_BEHIND_MS = 24 * 3_600_000;
 
 /**
  * Runs until `signal` is aborted. @throws when it cannot start, or when the background tasks end by themselves: then the process
@@ -57,6 +59,7 @@ async function serve(
   });
   atEnd(() => db.destroy());
   const blobs = await createFolderBlobStore(paths.blobs);
+  await sweepTemporaries(paths.temporary);
   const signer = createSignerClient({ socket: settings.signerSocket });
   const signals = createSignals();
   const listener = await listen(settings.database, {
@@ -110,4 +113,14 @@ async function serve(
       signal.addEventListener('abort', () => resolve(), { once: true });
     }),
   ]);
+}
+
+/** Folders that a killed process left behind. Nothing that still runs is a day old. */
+async function sweepTemporaries(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names) {
+    const path = join(folder, name);
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+    if (Date.now() - mtimeMs > LEFT_BEHIND_MS) await rm(path, { recursive: true, force: true });
+  }
 }

@@ -147,7 +147,9 @@ function signerRole(settings: Settings): Role {
     name: 'signer',
     ...roleArgv(settings, 'signer'),
     logFile: settings.paths.log('signer'),
-    ready: async () => void (await createSignerClient({ socket: settings.signerSocket }).findKey('main')),
+    ready: async () => {
+      await createSignerClient({ socket: settings.signerSocket }).findKey('main');
+    },
   };
 }
 

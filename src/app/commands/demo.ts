@@ -105,7 +105,8 @@ async function worldOf(settings: Settings, machine: Machine | undefined, tell: T
     cache: join(settings.paths.root, 'cache'),
     tell,
   };
-  if (machine !== undefined) return { ...common, client: machine.client, addWorker: machine.addWorker };
+  if (machine !== undefined)
+    return { ...common, client: machine.client, addWorker: async (worker) => await machine.addWorker(worker) };
   const token = (await readFile(join(settings.paths.tokens, 'admin'), 'utf8')).trim();
   // Its worker joined when it was started.
   return {

@@ -58,7 +58,7 @@ export const notFoundHandler: NotFoundHandler<HttpEnv> = (c) =>
     status: 404,
     code: 'not-found',
     detail: `there is nothing at ${c.req.path.slice(0, 200)}`,
-    remedy: '/api lists what there is',
+    remedy: '/openapi.json lists what there is',
   });
 
 /** Called by the routes' validators; what does not fit the contract is 400, with every field that is wrong. */
@@ -73,7 +73,7 @@ export function invalidRequest(result: { readonly success: boolean; readonly err
     status: 400,
     code: 'request.invalid',
     detail: words.join('; ') || 'the request does not fit the contract',
-    remedy: '/api describes what each request takes',
+    remedy: '/openapi.json describes what each request takes',
   });
 }
 

@@ -246,6 +246,24 @@ describe('streams', () => {
     }
   });
 
+  test('HEAD opens no stream, so that it cannot use up their number', async () => {
+    await releaseSource(world, '1-1');
+    const running = await leaseNext(world);
+    await write(running, 0, 'begin\n');
+    for (let count = 0; count < world.httpDeps.limits.streams + 5; count += 1) {
+      const response = await world.request(`/logs/${running.attemptId}`, { method: 'HEAD' });
+      expect([response.status, response.headers.get('content-length')]).toEqual([200, '6']);
+    }
+    const { url } = await world.serve();
+    for (const accept of ['text/plain', 'text/event-stream']) {
+      const response = await fetch(`${url}/logs/${running.attemptId}?follow=1`, {
+        method: 'HEAD',
+        headers: { accept },
+      });
+      expect(response.status).toBe(200);
+    }
+  });
+
   test('a stop ends open streams at once', async () => {
     const { url } = await world.serve();
     const response = await fetch(`${url}/api/v1/events`, { headers: { accept: 'text/event-stream' } });

@@ -23,6 +23,9 @@ export function openStreamDesk(deps: Pick<HttpDeps, 'limits' | 'shutdown' | 'log
   let open = 0;
   return {
     respond: (c, produce, init) => {
+      const status = init.status ?? 200;
+      // Nobody reads the body of an answer to HEAD, so it must not even begin.
+      if (c.req.raw.method === 'HEAD') return new Response(null, { status, headers: { ...init.headers } });
       if (open >= deps.limits.streams) {
         throw new Refusal({
           status: 503,
@@ -34,45 +37,35 @@ export function openStreamDesk(deps: Pick<HttpDeps, 'limits' | 'shutdown' | 'log
       }
       open += 1;
       const controller = new AbortController();
-      const signal = AbortSignal.any([controller.signal, c.req.raw.signal, deps.shutdown]);
-      const source = produce(signal)[Symbol.asyncIterator]();
-      let closed = false;
-      const close = (): void => {
-        if (closed) return;
-        closed = true;
-        open -= 1;
-        controller.abort();
-        deps.shutdown.removeEventListener('abort', wake);
-      };
-      // A producer that waits for its source sees the signal and ends; this only makes sure of it.
-      const wake = (): void => controller.abort();
-      deps.shutdown.addEventListener('abort', wake, { once: true });
+      // The producer is told of all three: the answer's end, the client's going away, the server's stop.
+      const ended = AbortSignal.any([controller.signal, c.req.raw.signal, deps.shutdown]);
+      ended.addEventListener('abort', () => (open -= 1), { once: true });
+      const source = produce(ended)[Symbol.asyncIterator]();
       const body = new ReadableStream<Uint8Array>(
         {
           pull: async (sink) => {
             try {
               const next = await source.next();
-              if (next.done === true) {
-                close();
-                sink.close();
-              } else sink.enqueue(next.value);
+              if (next.done !== true) {
+                sink.enqueue(next.value);
+                return;
+              }
+              controller.abort();
+              sink.close();
             } catch (error) {
-              close();
-              deps.log.warn({ error, requestId: c.get('requestId') }, 'a stream broke off');
+              if (!ended.aborted) deps.log.warn({ error, requestId: c.get('requestId') }, 'a stream broke off');
+              controller.abort();
               sink.error(error);
             }
           },
           cancel: async () => {
-            close();
+            controller.abort();
             await source.return?.();
           },
         },
         { highWaterMark: 0 },
       );
-      return new Response(body, {
-        status: init.status ?? 200,
-        headers: { ...init.headers },
-      });
+      return new Response(body, { status, headers: { ...init.headers } });
     },
   };
 }

@@ -1,7 +1,8 @@
-// Builds the program into a folder: one file of JavaScript, and the migrations beside it.
+// Builds the program into a folder: one file of JavaScript, and beside it the migrations, the manual pages and the completion.
 //
 //     node packaging/build.js FOLDER
-import { cp } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -27,3 +28,9 @@ await build({
   logLevel: 'warning',
 });
 await cp(join(root, 'migrations'), join(folder, 'migrations'), { recursive: true });
+
+const program = (...args) => execFileSync(process.execPath, [join(folder, 'landfall.mjs'), ...args]);
+await mkdir(join(folder, 'man'));
+program('man', '--directory', join(folder, 'man'));
+await cp(join(root, 'man'), join(folder, 'man'), { recursive: true });
+await writeFile(join(folder, 'landfall.bash-completion'), program('completion'));

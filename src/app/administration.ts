@@ -61,7 +61,7 @@ export async function writeFirstConfiguration(stateDir: string, listen: string):
   if (await exists(paths.config)) return false;
   await writeFile(
     paths.config,
-    `# Landfall's configuration. docs/reference/configuration.md describes every key; what is not written here has its default.
+    `# Landfall's configuration. landfall.toml(5) describes every key; what is not written here has its default.
 
 [server]
 # Loopback only: put a reverse proxy with TLS before it to let others in, and set public_url to its address.

@@ -81,7 +81,7 @@ export async function loadConfig(path: string): Promise<Config> {
     code: 'config.invalid',
     doing: `read ${path}`,
     reason: parsed.problems.map(describeProblem).join('; '),
-    remedy: 'docs/reference/configuration.md describes every key',
+    remedy: 'landfall.toml(5) describes every key: man -l man/landfall.toml.5',
   });
 }
 

@@ -95,6 +95,24 @@ export async function program(name: string, machines: readonly string[] = ['.'])
   };
 }
 
+/**
+ * Runs a program as its user in a mount namespace of its own, after `script` has mounted what a test needs there. Root makes the
+ * namespace and steps down; anybody else is root of a user namespace for that long, and themselves again behind it. The script
+ * may run the program before by itself: `$as "$@"`.
+ */
+export function withMounts(program: Program, script: string): NonNullable<Surroundings['within']> {
+  const { user } = program;
+  const ids = [String(user?.uid ?? process.getuid?.()), String(user?.gid ?? process.getgid?.())] as const;
+  const [outside, back] =
+    user === undefined
+      ? [['--user', '--map-root-user'], `unshare --user --map-user=${ids[0]} --map-group=${ids[1]} --`]
+      : [[], `setpriv --reuid=${ids[0]} --regid=${ids[1]} --init-groups --`];
+  return {
+    argv: ['unshare', ...outside, '--mount', 'sh', '-c', `set -e\nas='${back}'\n${script}\nexec $as "$@"`, 'sh'],
+    asCaller: true,
+  };
+}
+
 async function serviceUser(): Promise<SystemUser> {
   const user = await findUser('landfall');
   if (user === undefined) throw new Error('there is no user landfall: run these tests by `./landfall test e2e`');

@@ -22,7 +22,7 @@ export interface TinyPackage {
   /** Writes the changelog entry and commits it. */
   commit(version: string, suite: string): Promise<void>;
   /** `git debpush`: tags, signs, pushes; gives what the maintainer sees, the hook's words included. */
-  push(): Promise<string>;
+  push(distro?: string): Promise<string>;
   /** Runs a program in the clone, as the maintainer would. */
   types(argv: readonly [string, ...string[]]): Promise<ExecResult>;
 }
@@ -80,7 +80,7 @@ export async function tinyPackage(program: Program, folder: string): Promise<Tin
         `#!/bin/sh
 while read -r old new ref; do
   case $ref in
-    refs/tags/${TINY_DISTRO}/*)
+    refs/tags/*/*)
       curl --silent --show-error --max-time 40 --get --request POST --data-urlencode "ref=$ref" --data-urlencode "object=$new" \\
         --data-urlencode wait=20 '${url}/hooks/git/${TINY_REPOSITORY}' || echo 'Landfall cannot be reached now' ;;
   esac
@@ -99,11 +99,11 @@ done
       await types(['git', 'add', '--all']);
       await types(['git', 'commit', '--quiet', '--message', `Release ${version}`]);
     },
-    push: async () => {
+    push: async (distro = TINY_DISTRO) => {
       const { stdout } = await types([
         'git',
         'debpush',
-        `--distro=${TINY_DISTRO}`,
+        `--distro=${distro}`,
         '--remote=origin',
         '--branch=main',
         // Debian 12's client asks again when the changelog's suite is another than the last upload's.

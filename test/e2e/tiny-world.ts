@@ -34,8 +34,8 @@ export interface TinyWorld {
   readonly db: Db;
   readonly database: DatabaseConnection;
   readonly tiny: TinyPackage;
-  /** Applies a distribution with `more` added to it. */
-  apply(more?: string): Promise<void>;
+  /** Applies the distribution; `more` is added to its text, and `prefixes` to those of the Git repository. */
+  apply(added?: { more: string; prefixes: string }): Promise<void>;
   /** Starts the machine; returns when the server answers. The worker joins when there is a distribution. */
   serve(surroundings?: Surroundings): Promise<void>;
   /** The supervisor of the machine, when it was started. */
@@ -50,7 +50,7 @@ export interface TinyWorld {
   stop(): Promise<void>;
 }
 
-/** Sets a machine up in a folder of state that it empties first. Nothing runs yet but what `serve` starts. */
+/** Sets a machine up in a folder of state that it empties first. Nothing runs before `serve`. */
 export async function tinyWorld(name: string): Promise<TinyWorld> {
   await empty(await program(name));
   const landfall = await program(name);
@@ -88,8 +88,8 @@ export async function tinyWorld(name: string): Promise<TinyWorld> {
     tiny,
     roles,
     pidOf,
-    apply: async (more = '') => {
-      const text = distributionText(mirror, tiny) + more;
+    apply: async (added) => {
+      const text = distributionText(mirror, tiny, added?.prefixes ?? '') + (added?.more ?? '');
       const keyring = await readFile(mirror.keyring);
       const attachments = [
         { name: mirror.keyring, bytes: keyring.toString('base64') },
@@ -189,7 +189,7 @@ async function ready(url: string): Promise<true> {
   return true;
 }
 
-function distributionText(mirror: Mirror, tiny: TinyPackage): string {
+function distributionText(mirror: Mirror, tiny: TinyPackage, prefixes: string): string {
   return `
 [pool.${POOL}]
 
@@ -218,7 +218,7 @@ new-policy = "accept"
 [git."${TINY_REPOSITORY}"]
 url = "${tiny.url}"
 allow-file = true
-prefixes = { ${TINY_DISTRO} = "${ARCHIVE}" }
+prefixes = { ${TINY_DISTRO} = "${ARCHIVE}"${prefixes} }
 
 [person.${tiny.person.handle}]
 name = "${tiny.person.name}"
@@ -228,7 +228,7 @@ keys = ["${tiny.person.handle}.asc"]
 [[grant]]
 to = "${tiny.person.handle}"
 action = "release"
-archive = "${ARCHIVE}"
+archive = "*"
 suites = "*"
 packages = "${TINY}"
 `;

@@ -1,6 +1,7 @@
 /** Puts the program together: what the command line can ask of a server, and the roles that this machine can play. */
 import { userInfo } from 'node:os';
-import { runCli, type ExitCode } from '../cli/index.ts';
+import type { Command } from 'commander';
+import { runCli, type CliContext, type ExitCode } from '../cli/index.ts';
 import { demoCommand } from './commands/demo.ts';
 import { initCommand } from './commands/init.ts';
 import { serveCommand } from './commands/serve.ts';
@@ -25,11 +26,14 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     now: () => new Date(),
     signal: interrupted.signal,
   };
-  return await runCli(surroundings, argv.slice(2), (program, context) => {
-    for (const command of [demoCommand, initCommand, serveCommand, signerCommand, stopCommand]) {
-      program.addCommand(command(context));
-    }
-    const worker = program.commands.find((command) => command.name() === 'worker');
-    if (worker !== undefined) addWorkerRole(worker, context);
-  });
+  return await runCli(surroundings, argv.slice(2), addRoles);
+}
+
+/** Adds what this machine itself can do to what a person can ask of a server. */
+export function addRoles(program: Command, context: CliContext): void {
+  for (const command of [demoCommand, initCommand, serveCommand, signerCommand, stopCommand]) {
+    program.addCommand(command(context));
+  }
+  const worker = program.commands.find((command) => command.name() === 'worker');
+  if (worker !== undefined) addWorkerRole(worker, context);
 }

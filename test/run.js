@@ -49,7 +49,9 @@ for (const check of chosen) {
   const started = Date.now();
   console.log(`\n── ${check.name}`);
   const code = await run([...check.argv, ...rest]);
-  const counts = check.counted ? await countTests(check.name) : { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1 };
+  const counts = check.counted
+    ? await countTests(check.name)
+    : { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1 };
   passed += counts.passed;
   failed += counts.failed;
   // A runner that failed without a failed test did not get as far as its tests.
@@ -58,7 +60,9 @@ for (const check of chosen) {
   console.log(`── ${check.name}: ${code === 0 ? 'good' : 'FAILED'} (${seconds(started)})`);
 }
 await rm(scratch, { recursive: true, force: true });
-console.log(`\n${failures.length === 0 ? 'all checks are good' : `failed: ${failures.join(', ')}`} (${seconds(began)})`);
+console.log(
+  `\n${failures.length === 0 ? 'all checks are good' : `failed: ${failures.join(', ')}`} (${seconds(began)})`,
+);
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failures.length === 0 ? 0 : 1);
 

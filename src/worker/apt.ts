@@ -10,7 +10,8 @@
  */
 import { link, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { LandfallError } from '../platform/errors.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LandfallError, isFault } from '../platform/errors.ts';
 import { ProgramFailed, exec, type OutputHandler } from '../platform/exec.ts';
 import { ensureDirectory, sha256 } from '../platform/files.ts';
 import { formatAptConf, judgesAgeOf, readMachineApt, sourceLine } from './apt-configuration.ts';
@@ -69,6 +70,8 @@ export type BuildDependencies =
 export const INPUTS_INSIDE = '/run/landfall/inputs';
 const INSIDE = '/run/landfall/apt';
 const DEADLINE_MS = 3_600_000;
+/** Before the second and the third try to reach what was away. */
+const PAUSES_MS = [2_000, 5_000];
 
 /** Finds out what is to be installed, and downloads it. */
 export async function fetchBuildDependencies(options: BuildDependenciesOptions): Promise<BuildDependencies> {
@@ -206,7 +209,29 @@ async function snapshot(from: string, to: string): Promise<void> {
   }
 }
 
+/**
+ * apt tries again by itself, but never an address that refused it once in the same run, as our own server does while it is
+ * being started again.
+ */
 async function runApt(
+  configuration: string,
+  args: readonly string[],
+  doing: string,
+  options: BuildDependenciesOptions,
+): Promise<void> {
+  for (const pause of PAUSES_MS) {
+    try {
+      await runAptOnce(configuration, args, doing, options);
+      return;
+    } catch (error) {
+      if (!isFault(error, 'apt.mirror-away')) throw error;
+    }
+    await sleep(pause, undefined, options.signal === undefined ? {} : { signal: options.signal });
+  }
+  await runAptOnce(configuration, args, doing, options);
+}
+
+async function runAptOnce(
   configuration: string,
   args: readonly string[],
   doing: string,

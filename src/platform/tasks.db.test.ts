@@ -190,9 +190,7 @@ test('H20 a server that restarts loses no task: they go on, or end so that the s
   await expect.poll(() => seen, patient).toEqual([{ before: 'restart' }]);
   await terminateOthers();
   await enqueue(world.db, 'note', { after: 'restart' });
-  await expect
-    .poll(() => seen, { ...patient, timeout: 50_000 })
-    .toEqual([{ before: 'restart' }, { after: 'restart' }]);
+  await expect.poll(() => seen, { ...patient, timeout: 50_000 }).toEqual([{ before: 'restart' }, { after: 'restart' }]);
   await expect.poll(() => world.db.selectFrom('task_pools').select('pool_id').execute(), patient).toHaveLength(1);
 });
 

@@ -1,6 +1,7 @@
 /** One submission as a timeline: each step with who, when and how long; for what waits, the sentence why and who must act. */
 import type { Step, SubmissionTrace } from '../../contract/submissions.ts';
 import { duration, Facts, pathOf, Remedy, State, Time, toneOf } from './facts.tsx';
+import { Table } from './table.tsx';
 
 export function Timeline({ steps }: { readonly steps: readonly Step[] }) {
   return (
@@ -48,30 +49,17 @@ export function Submission({ trace, linked }: { readonly trace: SubmissionTrace;
         ]}
       />
       {trace.packages.length === 0 ? null : (
-        <div class="wide">
-          <table>
-            <thead>
-              <tr>
-                <th>Package</th>
-                <th>Version</th>
-                <th>Architecture</th>
-                <th>Built by</th>
-              </tr>
-            </thead>
-            <tbody>
-              {trace.packages.map((made) => (
-                <tr>
-                  <td>
-                    {made.name} <span class="soft">{made.kind}</span>
-                  </td>
-                  <td>{made.version}</td>
-                  <td>{made.architecture}</td>
-                  <td>{made.buildId === null ? made.worker : <a href={`/builds/${made.buildId}`}>{made.worker}</a>}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table
+          head={['Package', 'Version', 'Architecture', 'Built by']}
+          rows={trace.packages.map((made) => [
+            <>
+              {made.name} <span class="soft">{made.kind}</span>
+            </>,
+            made.version,
+            made.architecture,
+            made.buildId === null ? made.worker : <a href={`/builds/${made.buildId}`}>{made.worker}</a>,
+          ])}
+        />
       )}
     </section>
   );

@@ -1,7 +1,9 @@
 /** `/builds` and `/builds/ID`: attempts, phases, limits, inputs and outputs; on top the lines that say why it failed. */
 import type { Attempt, Build, BuildSummary } from '../../contract/builds.ts';
 import { between, bytes, Facts, pathOf, Remedy, State, Time } from '../components/facts.tsx';
+import { Checks } from '../components/checks.tsx';
 import { Layout } from '../components/layout.tsx';
+import { Table } from '../components/table.tsx';
 import type { ListFilter } from '../views.ts';
 import { queryOf } from './tags.tsx';
 
@@ -34,41 +36,20 @@ export function BuildsPage(props: {
         />{' '}
         <button type="submit">Filter</button>
       </form>
-      <div class="wide">
-        <table>
-          <thead>
-            <tr>
-              <th>Build</th>
-              <th>Architecture</th>
-              <th>Suite</th>
-              <th>State</th>
-              <th>Since</th>
-              <th>How it stands</th>
-            </tr>
-          </thead>
-          <tbody>
-            {builds.map((build) => (
-              <tr>
-                <td>
-                  <a href={`/builds/${build.id}`}>
-                    {build.source} {build.version}
-                  </a>
-                </td>
-                <td>{build.architecture}</td>
-                <td>{build.suite}</td>
-                <td>
-                  <State state={build.state} />
-                </td>
-                <td>
-                  <Time at={build.changedAt} />
-                </td>
-                <td>{build.sentence}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      {builds.length === 0 ? <p class="soft">No such build.</p> : null}
+      <Table
+        head={['Build', 'Architecture', 'Suite', 'State', 'Since', 'How it stands']}
+        empty="No such build."
+        rows={builds.map((build) => [
+          <a href={`/builds/${build.id}`}>
+            {build.source} {build.version}
+          </a>,
+          build.architecture,
+          build.suite,
+          <State state={build.state} />,
+          <Time at={build.changedAt} />,
+          build.sentence,
+        ])}
+      />
       {next === null ? null : <a href={`/builds${queryOf(filter, { before: String(next) })}`}>Older</a>}
     </Layout>
   );
@@ -151,21 +132,7 @@ function Uploads({ build }: { readonly build: Build }) {
               {upload.checks.filter(({ outcome }) => outcome === 'passed').length} of {upload.checks.length} checks
               passed
             </summary>
-            <table>
-              <tbody>
-                {upload.checks.map((check) => (
-                  <tr>
-                    <td>
-                      <code>{check.code}</code>
-                    </td>
-                    <td>
-                      <State state={check.outcome} />
-                    </td>
-                    <td>{check.detail}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
+            <Checks checks={upload.checks} />
           </details>
         </section>
       ))}
@@ -198,52 +165,21 @@ function AttemptSection({ attempt }: { readonly attempt: Attempt }) {
         ]}
       />
       {attempt.phases.length === 0 ? null : (
-        <table>
-          <thead>
-            <tr>
-              <th>Phase</th>
-              <th>Started</th>
-              <th class="number">Took</th>
-              <th>Log from</th>
-            </tr>
-          </thead>
-          <tbody>
-            {attempt.phases.map((phase) => (
-              <tr>
-                <td>{phase.name}</td>
-                <td>
-                  <Time at={phase.startedAt} />
-                </td>
-                <td class="number">{between(phase.startedAt, phase.endedAt ?? attempt.endedAt)}</td>
-                <td>
-                  <a href={`${log}?from=${phase.logStart}`}>byte {phase.logStart}</a>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <Table
+          head={['Phase', 'Started', '#Took', 'Log from']}
+          rows={attempt.phases.map((phase) => [
+            phase.name,
+            <Time at={phase.startedAt} />,
+            between(phase.startedAt, phase.endedAt ?? attempt.endedAt),
+            <a href={`${log}?from=${phase.logStart}`}>byte {phase.logStart}</a>,
+          ])}
+        />
       )}
       {attempt.files.length === 0 ? null : (
-        <table>
-          <thead>
-            <tr>
-              <th>Delivered</th>
-              <th class="number">Size</th>
-              <th>sha256</th>
-            </tr>
-          </thead>
-          <tbody>
-            {attempt.files.map((file) => (
-              <tr>
-                <td>{file.name}</td>
-                <td class="number">{bytes(file.size)}</td>
-                <td>
-                  <code>{file.sha256}</code>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <Table
+          head={['Delivered', '#Size', 'sha256']}
+          rows={attempt.files.map((file) => [file.name, bytes(file.size), <code>{file.sha256}</code>])}
+        />
       )}
       {Object.keys(attempt.facts).length === 0 ? null : (
         <details>

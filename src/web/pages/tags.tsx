@@ -1,7 +1,9 @@
 /** `/tags` and `/tags/ID`: every tag that was seen, also the rejected, with its checks and the signed text verbatim. */
 import type { Tag, TagDetail } from '../../contract/tags.ts';
 import { Facts, Remedy, State, Time } from '../components/facts.tsx';
+import { Checks } from '../components/checks.tsx';
 import { Layout } from '../components/layout.tsx';
+import { Table } from '../components/table.tsx';
 import type { ListFilter } from '../views.ts';
 
 const STATES = ['seen', 'obstructed', 'accepted', 'rejected'];
@@ -30,41 +32,20 @@ export function TagsPage(props: {
           </>
         ))}
       </p>
-      <div class="wide">
-        <table>
-          <thead>
-            <tr>
-              <th>Tag</th>
-              <th>Git repository</th>
-              <th>Signer</th>
-              <th>State</th>
-              <th>Seen</th>
-              <th>Why</th>
-            </tr>
-          </thead>
-          <tbody>
-            {tags.map((tag) => (
-              <tr>
-                <td>
-                  <a href={`/tags/${tag.id}`}>{tag.ref.replace(/^refs\/tags\//, '')}</a>
-                </td>
-                <td>{tag.repository}</td>
-                <td>{tag.signer?.name}</td>
-                <td>
-                  <State state={tag.state} />
-                </td>
-                <td>
-                  <Time at={tag.seenAt} />
-                </td>
-                <td>
-                  <code>{tag.code}</code> {tag.sentence}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      {tags.length === 0 ? <p class="soft">No such tag.</p> : null}
+      <Table
+        head={['Tag', 'Git repository', 'Signer', 'State', 'Seen', 'Why']}
+        empty="No such tag."
+        rows={tags.map((tag) => [
+          <a href={`/tags/${tag.id}`}>{tag.ref.replace(/^refs\/tags\//, '')}</a>,
+          tag.repository,
+          tag.signer?.name,
+          <State state={tag.state} />,
+          <Time at={tag.seenAt} />,
+          <>
+            <code>{tag.code}</code> {tag.sentence}
+          </>,
+        ])}
+      />
       {next === null ? null : <a href={`/tags${queryOf(filter, { before: String(next) })}`}>Older</a>}
     </Layout>
   );
@@ -104,41 +85,19 @@ export function TagPage({ tag }: { readonly tag: TagDetail }) {
       <h2>
         Checks: {passed} passed{stopped === undefined ? '' : `, stopped at ${stopped.code}`}
       </h2>
-      <table>
-        <tbody>
-          {tag.checks.map((check) => (
-            <tr>
-              <td>
-                <code>{check.code}</code>
-              </td>
-              <td>
-                <State state={check.outcome} />
-              </td>
-              <td>{check.detail}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <Checks checks={tag.checks} />
       {tag.decisions.length < 2 ? null : (
         <>
           <h2>Decisions</h2>
-          <table>
-            <tbody>
-              {tag.decisions.map((decision) => (
-                <tr>
-                  <td>
-                    <Time at={decision.decidedAt} />
-                  </td>
-                  <td>
-                    <State state={decision.outcome} />
-                  </td>
-                  <td>
-                    <code>{decision.code}</code> {decision.sentence} <span class="soft">by {decision.decidedBy}</span>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
+          <Table
+            rows={tag.decisions.map((decision) => [
+              <Time at={decision.decidedAt} />,
+              <State state={decision.outcome} />,
+              <>
+                <code>{decision.code}</code> {decision.sentence} <span class="soft">by {decision.decidedBy}</span>
+              </>,
+            ])}
+          />
         </>
       )}
       {tag.obstacles.length === 0 ? null : (

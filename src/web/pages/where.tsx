@@ -2,6 +2,7 @@
 import type { SubmissionTrace } from '../../contract/submissions.ts';
 import type { Where } from '../../contract/where.ts';
 import { Layout } from '../components/layout.tsx';
+import { Table } from '../components/table.tsx';
 import { Submission } from '../components/timeline.tsx';
 
 export function WherePage({ where }: { readonly where: Where }) {
@@ -13,32 +14,17 @@ export function WherePage({ where }: { readonly where: Where }) {
           It is built from the source package <a href={`/where/${encodeURIComponent(where.source)}`}>{where.source}</a>.
         </p>
       )}
-      {where.suites.length === 0 ? (
-        <p class="soft">No suite holds it.</p>
-      ) : (
-        <table>
-          <thead>
-            <tr>
-              <th>Suite</th>
-              <th>Version</th>
-              <th>Architectures</th>
-            </tr>
-          </thead>
-          <tbody>
-            {where.suites.map((held) => (
-              <tr>
-                <td>
-                  <a href={`/suites/${held.archive}/${held.suite}`}>
-                    {held.archive}/{held.suite}
-                  </a>
-                </td>
-                <td>{held.version}</td>
-                <td>{held.architectures.join(' ')}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
+      <Table
+        head={['Suite', 'Version', 'Architectures']}
+        empty="No suite holds it."
+        rows={where.suites.map((held) => [
+          <a href={`/suites/${held.archive}/${held.suite}`}>
+            {held.archive}/{held.suite}
+          </a>,
+          held.version,
+          held.architectures.join(' '),
+        ])}
+      />
       {where.submissions.map((trace) => (
         <Submission trace={trace} linked />
       ))}

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createArchiveWorld, putBinary, putBlob, type ArchiveWorld } from '../../test/scenarios/archive.ts';
+import { createArchiveWorld, putBinary, putBlob, stopAt, type ArchiveWorld } from '../../test/scenarios/archive.ts';
 import { fixedClock } from '../platform/clock.ts';
 import { collectIndexChunks, collectOrphans } from './orphans.ts';
 import type { FaultPoint } from './publish/publication.ts';
@@ -104,6 +104,17 @@ describe('the task that publishes', () => {
     );
     await run('archive.publish', { suiteId: world.suiteId });
     expect(await waiting()).toMatchObject([{ task_identifier: 'archive.publish', later: true }]);
+  });
+
+  it('H5 comes again at once when it finished what a killed publisher had begun: what changed since is not in it', async () => {
+    await expect(publishSuite({ ...world.deps, fault: stopAt('written') }, world.suiteId, 'change')).rejects.toThrow();
+    await putBinary(world, { name: 'hello', version: '1', architecture: 'all' });
+    await run('archive.publish', { suiteId: world.suiteId });
+    expect(await waiting()).toMatchObject([{ task_identifier: 'archive.publish', key: `publish:${world.suiteId}` }]);
+    await world.publish();
+    const apt = await world.apt();
+    await apt.update();
+    expect(await apt.packages()).toEqual(['hello=1']);
   });
 
   it('refuses a payload that it does not know', async () => {

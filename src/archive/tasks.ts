@@ -7,7 +7,7 @@ import type { CronEntry, TaskHandlers } from '../platform/tasks.ts';
 import { enqueuePublication, PUBLISH_TASK } from './accept.ts';
 import { decideUpload } from './decide.ts';
 import { collectIndexChunks, collectOrphans } from './orphans.ts';
-import type { PublishDeps } from './publish/publication.ts';
+import type { PublishDeps, PublishResult } from './publish/publication.ts';
 import { publishSuite } from './publish/publisher.ts';
 import { CHECK_TASK } from './receive.ts';
 import { renewSuites } from './renew.ts';
@@ -37,9 +37,8 @@ export function archiveTasks(deps: ArchiveDeps): TaskHandlers {
     [PUBLISH_TASK]: async (payload) => {
       const { suiteId, reason } = publish.parse(payload);
       const result = await publishSuite(deps, suiteId, reason);
-      // Comes again later rather than waiting here, so that a worker of the task pool is never asleep.
-      if (result.kind !== 'busy' && result.kind !== 'too-soon') return;
-      const waitMs = result.kind === 'too-soon' ? result.waitMs : BUSY_RETRY_MS;
+      const waitMs = comesAgainIn(result);
+      if (waitMs === undefined) return;
       await withTransaction(deps.db, async (trx) => {
         await enqueuePublication(trx, suiteId, { reason, runAt: new Date(deps.clock.now().getTime() + waitMs) });
       });
@@ -52,6 +51,24 @@ export function archiveTasks(deps: ArchiveDeps): TaskHandlers {
       await collectIndexChunks(deps, deps.clock.now());
     },
   };
+}
+
+/**
+ * When to publish again. Who met another publisher, or came too soon, comes later rather than waiting here, so that a worker
+ * of the task pool is never asleep. Who finished what another run had begun comes at once: what changed since is not in it.
+ */
+function comesAgainIn(result: PublishResult): number | undefined {
+  switch (result.kind) {
+    case 'busy':
+      return BUSY_RETRY_MS;
+    case 'too-soon':
+      return result.waitMs;
+    case 'published':
+      return result.resumed ? 0 : undefined;
+    case 'nothing-new':
+    case 'no-such-suite':
+      return undefined;
+  }
 }
 
 /** Valid-Until is looked at every quarter of an hour; orphans are collected in the quiet of the night. */

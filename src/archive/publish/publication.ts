@@ -40,7 +40,8 @@ export interface PublishDeps {
 export type PublishReason = 'change' | 'renewal' | 'request';
 
 export type PublishResult =
-  | { readonly kind: 'published'; readonly serial: number }
+  /** `resumed`: it was one that had been cut off, so that what was asked for may still be to be done. */
+  | { readonly kind: 'published'; readonly serial: number; readonly resumed: boolean }
   | { readonly kind: 'nothing-new' }
   /** Another publisher works on the suite. */
   | { readonly kind: 'busy' }

@@ -49,5 +49,5 @@ async function publishLocked(deps: PublishDeps, suiteId: number, reason: Publish
   await switchOver(steps, signed);
   await fault('published');
   await removeOldPublications(steps, signed);
-  return { kind: 'published', serial: signed.serial };
+  return { kind: 'published', serial: signed.serial, resumed: unfinished !== undefined };
 }

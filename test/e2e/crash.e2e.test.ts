@@ -10,7 +10,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApiProblem, createClient } from '../../src/contract/client.ts';
 import { deliverRoute } from '../../src/contract/worker.ts';
-import { checkInvariants, type Growth } from '../scenarios/invariants.ts';
+import { SUPERSEDED, checkInvariants, type Growth } from '../scenarios/invariants.ts';
 import { makeGates, type Gates } from './tiny-gates.ts';
 import { tinyWorld, until, type RoleName, type TinyWorld } from './tiny-world.ts';
 
@@ -67,8 +67,8 @@ async function requireSound(): Promise<void> {
   await until(
     async () => {
       const { rows } = await sql<{ left: number }>`
-        SELECT count(*) AS left FROM graphile_worker._private_jobs j JOIN graphile_worker._private_tasks t ON t.id = j.task_id
-        WHERE j.key IS NULL OR j.key NOT LIKE 'cron:%'`.execute(world.db);
+        SELECT count(*) AS left FROM graphile_worker._private_jobs j JOIN graphile_worker._private_tasks k ON k.id = j.task_id
+        WHERE (j.key IS NULL OR j.key NOT LIKE 'cron:%') AND NOT (${SUPERSEDED} AND j.locked_at IS NULL)`.execute(world.db);
       return rows[0]?.left === 0 ? true : undefined;
     },
     'an end of the background tasks',

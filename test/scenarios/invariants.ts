@@ -61,6 +61,13 @@ interface Rule {
   readonly query: RawBuilder<{ readonly row: string }>;
 }
 
+/**
+ * A task (`j`, its kind `k`) that was running when the same thing was asked for again: graphile-worker then takes its key away and
+ * does not try it again, because the one that was enqueued behind it does the same.
+ */
+export const SUPERSEDED = sql<boolean>`
+  (j.key IS NULL AND k.identifier IN ('archive.publish', 'archive.check-upload', 'tags.scan', 'tags.decide', 'sources.prepare'))`;
+
 const RULES: readonly Rule[] = [
   {
     says: 'I1 what the suite holds was never published',
@@ -166,7 +173,7 @@ const RULES: readonly Rule[] = [
     query: sql`
       SELECT k.identifier || ' ' || j.id || ': ' || coalesce(j.last_error, 'held by ' || j.locked_by, '') AS row
       FROM graphile_worker._private_jobs j JOIN graphile_worker._private_tasks k ON k.id = j.task_id
-      WHERE (j.attempts >= j.max_attempts AND j.locked_at IS NULL)
+      WHERE (j.attempts >= j.max_attempts AND j.locked_at IS NULL AND NOT ${SUPERSEDED})
         OR (j.locked_by IS NOT NULL AND j.locked_by NOT IN (SELECT pool_id FROM task_pools)
           AND j.locked_by NOT IN (SELECT unnest(worker_ids) FROM task_pools))`,
   },

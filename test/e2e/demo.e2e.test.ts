@@ -18,7 +18,7 @@ async function demo(...args: string[]): Promise<DemoFacts> {
 }
 
 beforeAll(async () => {
-  landfall = await program('demo');
+  landfall = await program('demo', ['demo']);
   runs.push(await demo('--reset'));
   runs.push(await demo());
 }, 2 * DEADLINE_MS);

@@ -28,45 +28,45 @@ export interface Gates {
 }
 
 const TRIGGERS = `
-  CREATE SCHEMA gates;
-  CREATE FUNCTION gates.pass(name text) RETURNS void LANGUAGE plpgsql AS $$
+  CREATE SCHEMA IF NOT EXISTS gates;
+  CREATE OR REPLACE FUNCTION gates.pass(name text) RETURNS void LANGUAGE plpgsql AS $$
   BEGIN
     PERFORM pg_advisory_xact_lock_shared(${CLASS}, hashtext(name));
   END $$;
 
-  CREATE FUNCTION gates.event() RETURNS trigger LANGUAGE plpgsql AS $$
+  CREATE OR REPLACE FUNCTION gates.event() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
     PERFORM gates.pass('event:' || NEW.kind || coalesce(':' || (NEW.data ->> 'jobKind'), ''));
     RETURN NEW;
   END $$;
-  CREATE TRIGGER gate BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION gates.event();
+  CREATE OR REPLACE TRIGGER gate BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION gates.event();
 
-  CREATE FUNCTION gates.job_kind(attempt bigint) RETURNS text LANGUAGE sql AS
+  CREATE OR REPLACE FUNCTION gates.job_kind(attempt bigint) RETURNS text LANGUAGE sql AS
     'SELECT j.kind FROM jobs j JOIN attempts a ON a.job_id = j.id WHERE a.id = attempt';
-  CREATE FUNCTION gates.log() RETURNS trigger LANGUAGE plpgsql AS $$
+  CREATE OR REPLACE FUNCTION gates.log() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
     PERFORM gates.pass('log:' || gates.job_kind(NEW.attempt_id));
     RETURN NEW;
   END $$;
-  CREATE TRIGGER gate BEFORE INSERT ON log_chunks FOR EACH ROW EXECUTE FUNCTION gates.log();
+  CREATE OR REPLACE TRIGGER gate BEFORE INSERT ON log_chunks FOR EACH ROW EXECUTE FUNCTION gates.log();
 
-  CREATE FUNCTION gates.file() RETURNS trigger LANGUAGE plpgsql AS $$
+  CREATE OR REPLACE FUNCTION gates.file() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
     PERFORM gates.pass('file:' || gates.job_kind(NEW.attempt_id) || ':'
       || 1 + (SELECT count(*) FROM attempt_files f WHERE f.attempt_id = NEW.attempt_id));
     RETURN NEW;
   END $$;
-  CREATE TRIGGER gate BEFORE INSERT ON attempt_files FOR EACH ROW EXECUTE FUNCTION gates.file();
+  CREATE OR REPLACE TRIGGER gate BEFORE INSERT ON attempt_files FOR EACH ROW EXECUTE FUNCTION gates.file();
 
-  CREATE FUNCTION gates.publication() RETURNS trigger LANGUAGE plpgsql AS $$
+  CREATE OR REPLACE FUNCTION gates.publication() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
     PERFORM gates.pass('publication:' || NEW.state);
     RETURN NEW;
   END $$;
-  CREATE TRIGGER gate BEFORE INSERT OR UPDATE OF state ON publications FOR EACH ROW EXECUTE FUNCTION gates.publication();
+  CREATE OR REPLACE TRIGGER gate BEFORE INSERT OR UPDATE OF state ON publications FOR EACH ROW EXECUTE FUNCTION gates.publication();
 `;
 
-/** Adds the gates, all open. */
+/** Adds the gates, all open, or finds those that are there. They end with the connection to the database. */
 export async function makeGates(connection: DatabaseConnection): Promise<Gates> {
   const client = new pg.Client(clientConfig(connection, 'test gates'));
   client.on('error', () => undefined);

@@ -87,7 +87,7 @@ describe('before anything is set up', () => {
       `mount -t tmpfs -o size=8m,mode=0777 landfall-test '${state}'
 if $as "$@"; then exit 99; else echo "ended with $?"; fi
 echo "left: $(ls -A '${state}')"
-mount -o remount,size=400m '${state}'`,
+mount -t tmpfs -o remount,size=400m landfall-test '${state}'`,
     );
     const { stdout, stderr } = await landfall.run(['init'], { within, deadlineMs: DEADLINE_MS });
     expect(stderr).toMatch(/no space left/i);

@@ -48,7 +48,7 @@ describe.each([
   });
 
   it('tells the maintainer in the output of git push where to look', () => {
-    expect(facts().pushOutput).toMatch(/remote: .*http:\/\/127\.0\.0\.1:\d+\/tags\/\d+/);
+    expect(facts().pushOutput).toMatch(/remote: .*http:\/\/127\.0\.0\.1:\d+\/submissions\/\d+/);
   });
 
   it('rejects the three bad tags, each with a code of its own, a sentence and a remedy', () => {

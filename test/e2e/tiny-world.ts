@@ -136,6 +136,7 @@ export async function tinyWorld(name: string): Promise<TinyWorld> {
       await db.destroy();
       await landfall.run(['stop'], { okCodes: 'any' });
       await service?.stop(30_000);
+      await landfall.beside(['gpgconf', '--kill', 'all'], { env: tiny.person.env, okCodes: 'any' });
     },
   };
 }

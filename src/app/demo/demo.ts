@@ -9,6 +9,7 @@ import { suiteRoute, type Suite } from '../../contract/suites.ts';
 import { submissionRoute, type SubmissionTrace } from '../../contract/submissions.ts';
 import { LandfallError } from '../../platform/errors.ts';
 import { exec } from '../../platform/exec.ts';
+import { killAgents } from '../../platform/gpg.ts';
 import { clientImage, freshClient, type ClientMachine } from './client.ts';
 import { applyDistribution, POOL, REPOSITORY } from './distribution.ts';
 import { maintainer, type Maintainer } from './maintainer.ts';
@@ -186,6 +187,7 @@ export async function runDemo(world: DemoWorld): Promise<DemoFacts> {
     };
   } finally {
     await machine.remove();
+    for (const person of [alice, bob, mallory]) await killAgents(person.gnupgHome);
   }
 }
 

@@ -16,6 +16,7 @@ export interface Maintainer {
   readonly fingerprint: string;
   /** Armored public key. */
   readonly publicKey: string;
+  readonly gnupgHome: string;
   /** The environment of their shell. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -46,6 +47,7 @@ export async function maintainer(
     ...person,
     fingerprint,
     publicKey: (await exportPublicKey(gnupg, fingerprint, { armor: true })).toString('utf8'),
+    gnupgHome: gnupg,
     env: {
       HOME: home,
       GNUPGHOME: gnupg,

@@ -183,7 +183,8 @@ export const deliverRoute = createRoute({
 export const failRoute = createRoute({
   method: 'post',
   path: '/api/v1/worker/attempts/{id}/fail',
-  summary: 'Say that the attempt failed: by the package (failed) or by the machine (infrastructure)',
+  summary:
+    'Say that the attempt failed: by the package (failed), by the machine (infrastructure), or as something was away (unavailable)',
   tags,
   ...access('worker'),
   request: {
@@ -191,7 +192,7 @@ export const failRoute = createRoute({
     headers: fencing,
     body: jsonBody(
       z.strictObject({
-        kind: z.enum(['failed', 'infrastructure']),
+        kind: z.enum(['failed', 'infrastructure', 'unavailable']),
         code: z
           .string()
           .regex(/^[a-z0-9]+([.-][a-z0-9]+)*$/, 'expected a code such as build.failed')

@@ -7,7 +7,7 @@ import { sql, type RawBuilder } from 'kysely';
 import { jsonText, withTransaction, type Db, type JsonObject, type Trx } from '../platform/database.ts';
 import { recordAudit } from '../platform/events.ts';
 import type { WorkerIdentity } from './identity.ts';
-import { LEASE_SECONDS, MAX_INFRASTRUCTURE_FAILURES, afterInfrastructureFailure } from './model.ts';
+import { LEASE_SECONDS, MAX_INFRASTRUCTURE_FAILURES, afterInfrastructureFailure, afterUnavailable } from './model.ts';
 import {
   lockOwnAttempt,
   moveAttempt,
@@ -123,8 +123,11 @@ export async function deliver(
 }
 
 export interface AttemptFailure {
-  /** `failed`: the work cannot be done; `infrastructure`: this machine could not do it, another may. */
-  readonly kind: 'failed' | 'infrastructure';
+  /**
+   * `failed`: the work cannot be done; `infrastructure`: this machine could not do it, another may; `unavailable`: something
+   * that the worker can name was away, which says nothing against the job.
+   */
+  readonly kind: 'failed' | 'infrastructure' | 'unavailable';
   readonly code: string;
   readonly reason: string;
   readonly facts?: JsonObject;
@@ -156,11 +159,41 @@ export async function failAttempt(
     await moveAttempt(trx, attempt, 'fail', failure);
     await moveJob(trx, job, 'fail', { failure });
     await recordJobEvent(trx, job, 'job.failed', actor, { attemptId, code: failure.code, reason: failure.reason });
+  } else if (failure.kind === 'unavailable') {
+    await waitForMissing(trx, job, attempt, actor, failure);
   } else {
     await endWithoutResult(trx, job, attempt, 'fail-infrastructure', actor, failure);
   }
   return { kind: 'noted' };
 }
+
+/** Back to the queue without a word against the job; the pause grows while the same thing stays away. */
+async function waitForMissing(
+  trx: Trx,
+  job: LockedJob,
+  attempt: LockedAttempt,
+  actor: string,
+  result: { readonly code: string; readonly reason: string },
+): Promise<void> {
+  await moveAttempt(trx, attempt, 'fail-infrastructure', { code: result.code, reason: result.reason });
+  const { rows } = await sql<{ times: number }>`
+    SELECT count(*)::integer AS times FROM attempts
+    WHERE job_id = ${job.id} AND state = 'infrastructure-failed' AND result_code = ${result.code}
+      AND ended_at > clock_timestamp() - interval '3 hours'`.execute(trx);
+  // A worker that was stopped lacks nothing that another would lack.
+  const delaySeconds = result.code === WORKER_STOPPED ? 0 : afterUnavailable(rows[0]?.times ?? 1);
+  await recordJobEvent(trx, job, 'job.lost', actor, {
+    attemptId: attempt.id,
+    worker: attempt.worker,
+    code: result.code,
+    reason: result.reason,
+    failures: job.infrastructureFailures,
+  });
+  await moveJob(trx, job, 'retry', { delaySeconds });
+}
+
+/** The code by which a worker hands a job back because it was asked to stop. */
+const WORKER_STOPPED = 'worker.stopped';
 
 /** Ends an attempt that the job is counted for: back to the queue after a pause, or into quarantine (H25, H30). */
 export async function endWithoutResult(

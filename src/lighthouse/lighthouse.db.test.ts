@@ -417,6 +417,31 @@ describe('a lease that is lost', () => {
     expect(await jobRow(jobId)).toMatchObject({ state: 'ready', infrastructure_failures: 0 });
   });
 
+  test('a mirror that stays away counts nothing against the job, however often; a worker that stops hands it back at once', async () => {
+    const jobId = await addJob(db, {});
+    const pause = async (code: string): Promise<number> => {
+      const { attemptId, token } = await mustClaim(db, worker);
+      await withTransaction(db, (trx) =>
+        failAttempt(trx, worker, attemptId, token, { kind: 'unavailable', code, reason: 'it is away' }),
+      );
+      expect(await jobRow(jobId)).toMatchObject({ state: 'ready', infrastructure_failures: 0 });
+      const { rows } = await sql<{ seconds: number }>`
+        SELECT round(extract(epoch FROM not_before - changed_at))::integer AS seconds FROM jobs WHERE id = ${jobId}`.execute(
+        db,
+      );
+      return rows[0]?.seconds ?? -1;
+    };
+    const pauses: number[] = [];
+    for (let time = 1; time <= 5; time += 1) {
+      await skipPause();
+      pauses.push(await pause('apt.mirror-away'));
+    }
+    expect(pauses).toEqual([30, 60, 120, 240, 480]);
+    await skipPause();
+    expect(await pause('worker.stopped')).toBe(0);
+    expect(await pause('worker.stopped')).toBe(0);
+  });
+
   test('the task that takes leases back may be run twice', async () => {
     await addJob(db);
     await mustClaim(db, worker);

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import {
   MAX_INFRASTRUCTURE_FAILURES,
   afterInfrastructureFailure,
+  afterUnavailable,
   isEndState,
   nextAttemptState,
   nextJobState,
@@ -44,6 +45,10 @@ test('H25 H30 pauses grow, and the third failure of machines in a row quarantine
   expect(afterInfrastructureFailure(1)).toEqual({ event: 'retry', delaySeconds: 10 });
   expect(afterInfrastructureFailure(2)).toEqual({ event: 'retry', delaySeconds: 60 });
   expect(afterInfrastructureFailure(MAX_INFRASTRUCTURE_FAILURES)).toEqual({ event: 'quarantine' });
+});
+
+test('what was away is asked for again after a pause that grows to a quarter of an hour', () => {
+  expect([1, 2, 3, 6, 7, 1000].map(afterUnavailable)).toEqual([30, 60, 120, 900, 900, 900]);
 });
 
 test('the states in which nothing more happens by itself are the ends', () => {

@@ -15,7 +15,8 @@
  * - `succeeded`: what was delivered was accepted. Nothing leads out of it: one accepted result per job (I3).
  * - `failed`: the work itself cannot be done, or its result was refused. Only a person gives it back.
  * - `quarantined`: it never came to a result: so many attempts were lost or failed by their machine that the job itself is
- *   suspected (H25, H30). Only a person gives it back.
+ *   suspected (H25, H30). Only a person gives it back. Where the worker can name what was away (a mirror, room on the disk,
+ *   itself), nothing is counted against the job and it is tried again for as long as it takes.
  * - `cancelled`: nobody wants it any more. Nothing leads out of it.
  *
  * An **attempt** is one lease of a job by one worker. It is `running` while the worker's heartbeats move its expiry, and
@@ -122,6 +123,14 @@ export const MAX_INFRASTRUCTURE_FAILURES = 3;
 
 /** Seconds that a lease holds without a heartbeat. Workers should send one three or four times as often. */
 export const LEASE_SECONDS = 60;
+
+/**
+ * Seconds until a job is tried again that lacked something on the way (a mirror that is away, a full disk), `times` in the last
+ * hours counting this one: 30 s, doubling to a quarter of an hour. However often, it says nothing against the job.
+ */
+export function afterUnavailable(times: number): number {
+  return Math.min(900, 30 * 2 ** Math.min(times - 1, 5));
+}
 
 /** What follows from one more attempt that ended without a result, `failures` of them counting this one. */
 export function afterInfrastructureFailure(

@@ -154,8 +154,10 @@ function explainReady(job: WaitingFacts): { readonly sentence: string; readonly 
     const before = job.result_reason === null ? '' : ` (${job.result_reason})`;
     return {
       sentence:
-        `tried again at ${moment(job.retry_at)}: attempt ${job.attempt_number ?? job.infrastructure_failures} ended without a result${before}; ` +
-        `${job.infrastructure_failures} of at most ${MAX_INFRASTRUCTURE_FAILURES} in a row`,
+        `tried again at ${moment(job.retry_at)}: attempt ${job.attempt_number ?? job.infrastructure_failures} ended without a result${before}` +
+        (job.infrastructure_failures === 0
+          ? ''
+          : `; ${job.infrastructure_failures} of at most ${MAX_INFRASTRUCTURE_FAILURES} in a row`),
       mustAct: null,
     };
   }

@@ -312,7 +312,17 @@ const SAME_EVERYWHERE: ReadonlySet<string> = new Set([
   'source.frozen-input',
 ]);
 
-type Outcome = JobResult | { readonly kind: 'infrastructure'; readonly code: string; readonly reason: string };
+/** What this machine lacked, and any job would have lacked: tried again later, and not counted against the job. */
+const AWAY: ReadonlySet<string> = new Set([
+  'apt.mirror-away',
+  'chroot.mirror-away',
+  'chroot.no-room',
+  'exec.missing-program',
+  'storage.full',
+]);
+
+type Outcome =
+  JobResult | { readonly kind: 'infrastructure' | 'unavailable'; readonly code: string; readonly reason: string };
 
 async function run(context: JobContext): Promise<Outcome> {
   const { payload } = context.lease;
@@ -325,7 +335,7 @@ async function run(context: JobContext): Promise<Outcome> {
     }
   } catch (error) {
     const code = error instanceof LandfallError ? error.code : 'worker.fault';
-    const kind = SAME_EVERYWHERE.has(code) ? 'failed' : 'infrastructure';
+    const kind = SAME_EVERYWHERE.has(code) ? 'failed' : AWAY.has(code) ? 'unavailable' : 'infrastructure';
     return { kind, code, reason: describeError(error) };
   }
 }
@@ -333,9 +343,9 @@ async function run(context: JobContext): Promise<Outcome> {
 function failureOf(
   outcome: Outcome,
   ending: Ending | undefined,
-): { kind: 'failed' | 'infrastructure'; code: string; reason: string } {
+): { kind: 'failed' | 'infrastructure' | 'unavailable'; code: string; reason: string } {
   if (ending === 'stopping' || outcome.kind === 'made') {
-    return { kind: 'infrastructure', code: 'worker.stopped', reason: 'the worker was stopped before it was finished' };
+    return { kind: 'unavailable', code: 'worker.stopped', reason: 'the worker was stopped before it was finished' };
   }
   return { kind: outcome.kind, code: outcome.code, reason: outcome.reason };
 }

@@ -30,7 +30,7 @@ export interface AttemptClient extends LogTarget {
   upload(file: MadeFile): Promise<void>;
   deliver(changes: string): Promise<void>;
   fail(failure: {
-    readonly kind: 'failed' | 'infrastructure';
+    readonly kind: 'failed' | 'infrastructure' | 'unavailable';
     readonly code: string;
     readonly reason: string;
     readonly facts: Facts;

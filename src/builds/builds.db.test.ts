@@ -193,6 +193,29 @@ describe('binary builds', () => {
     expect(Buffer.from(payload.aptSources[0]?.keyring ?? '', 'base64').toString()).toBe('keys of main');
   });
 
+  test('that still wait when a newer version is planned are cancelled, in whatever order the two are planned', async () => {
+    const [old, next] = [await releaseToBinaries(world, '1-1'), await releaseToBinaries(world, '1-2')];
+    await planBinaries(world, next);
+    await planBinaries(world, old);
+    const states = async (release: Release) => (await buildsOf(release)).map((b) => [b.architecture, b.state]);
+    expect(await states(old)).toEqual([
+      ['source', 'succeeded'],
+      ['amd64', 'cancelled'],
+      ['arm64', 'cancelled'],
+    ]);
+    expect(await states(next)).toEqual([
+      ['source', 'succeeded'],
+      ['amd64', 'ready'],
+      ['arm64', 'ready'],
+    ]);
+    const job = await world.db
+      .selectFrom('jobs')
+      .select('failure_reason')
+      .where('state', '=', 'cancelled')
+      .executeTakeFirstOrThrow();
+    expect(job.failure_reason).toBe('superseded by 1-2');
+  });
+
   test('of a source that no architecture of the suite fits are none, and that is said once', async () => {
     const release = await releaseToBinaries(world, '1-1', { architecture: 's390x' });
     await planBinaries(world, release);

@@ -17,6 +17,7 @@ import {
   type PlannedBuild,
   type SourcePayload,
 } from './model.ts';
+import { cancelSuperseded } from './supersede.ts';
 import { addBuild, findAcceptedSource, findAcceptedTag, holdsVersion } from './store.ts';
 
 export interface PlanDeps {
@@ -110,6 +111,7 @@ export async function planBinaries(deps: PlanDeps, submissionId: number): Promis
         aptSources,
       });
     }
+    await cancelSuperseded(trx, { id: facts.suite.id, source: facts.source });
     if (planned.length === 0 && source.present.length === 0)
       await recordNothingToBuild(trx, submissionId, source.architectures);
   });

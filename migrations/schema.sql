@@ -257,6 +257,46 @@ CREATE TABLE public.frozen_inputs (
     CONSTRAINT frozen_inputs_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text))
 );
 
+CREATE TABLE public.git_namespace_archives (
+    git_namespace_id bigint NOT NULL,
+    distro text NOT NULL,
+    archive_id bigint NOT NULL,
+    CONSTRAINT git_namespace_archives_distro_check CHECK ((distro ~ '^[a-z0-9][a-z0-9.-]{0,63}$'::text))
+);
+
+CREATE TABLE public.git_namespaces (
+    id bigint NOT NULL,
+    name text NOT NULL,
+    url text NOT NULL,
+    max_depth integer DEFAULT 1 NOT NULL,
+    max_repositories integer DEFAULT 1000 NOT NULL,
+    allow_file boolean DEFAULT false NOT NULL,
+    plain_tags boolean DEFAULT false NOT NULL,
+    plain_quilt text,
+    max_pack_bytes bigint DEFAULT '4294967296'::bigint NOT NULL,
+    fetch_deadline interval DEFAULT '00:10:00'::interval NOT NULL,
+    poll_every interval DEFAULT '00:05:00'::interval NOT NULL,
+    notices_per_minute integer DEFAULT 60 NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT git_namespaces_check CHECK (((NOT plain_tags) OR (plain_quilt IS NOT NULL))),
+    CONSTRAINT git_namespaces_max_depth_check CHECK (((max_depth >= 1) AND (max_depth <= 8))),
+    CONSTRAINT git_namespaces_max_repositories_check CHECK (((max_repositories >= 1) AND (max_repositories <= 100000))),
+    CONSTRAINT git_namespaces_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9+._-]{0,63}$'::text)),
+    CONSTRAINT git_namespaces_notices_per_minute_check CHECK (((notices_per_minute >= 1) AND (notices_per_minute <= 6000))),
+    CONSTRAINT git_namespaces_plain_quilt_check CHECK ((plain_quilt = ANY (ARRAY['gbp'::text, 'unapplied'::text, 'linear'::text, 'baredebian'::text, 'native'::text]))),
+    CONSTRAINT git_namespaces_url_check CHECK ((url ~ '^[^*]+/[*](\.git)?$'::text))
+);
+
+ALTER TABLE public.git_namespaces ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.git_namespaces_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.git_repositories (
     id bigint NOT NULL,
     name text NOT NULL,
@@ -272,8 +312,22 @@ CREATE TABLE public.git_repositories (
     baseline_at timestamp with time zone,
     enabled boolean DEFAULT true NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    namespace_id bigint,
+    namespace_path text,
+    place text,
+    notices_per_minute integer DEFAULT 60 NOT NULL,
+    next_look_at timestamp with time zone,
+    failed_looks integer DEFAULT 0 NOT NULL,
+    obstacle_code text,
+    obstacle_sentence text,
+    obstacle_remedy text,
+    obstacle_since timestamp with time zone,
     CONSTRAINT git_repositories_check CHECK (((NOT plain_tags) OR ((plain_source IS NOT NULL) AND (plain_quilt IS NOT NULL)))),
+    CONSTRAINT git_repositories_check1 CHECK (((namespace_id IS NULL) = (namespace_path IS NULL))),
+    CONSTRAINT git_repositories_check2 CHECK ((num_nulls(obstacle_code, obstacle_sentence, obstacle_remedy, obstacle_since) = ANY (ARRAY[0, 4]))),
+    CONSTRAINT git_repositories_check3 CHECK (((failed_looks = 0) = (obstacle_code IS NULL))),
     CONSTRAINT git_repositories_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9+./_-]{0,199}$'::text)),
+    CONSTRAINT git_repositories_notices_per_minute_check CHECK (((notices_per_minute >= 1) AND (notices_per_minute <= 6000))),
     CONSTRAINT git_repositories_plain_quilt_check CHECK ((plain_quilt = ANY (ARRAY['gbp'::text, 'unapplied'::text, 'linear'::text, 'baredebian'::text, 'native'::text])))
 );
 
@@ -351,6 +405,25 @@ CREATE TABLE public.high_water_marks (
 
 ALTER TABLE public.high_water_marks ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.high_water_marks_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.hook_secrets (
+    id bigint NOT NULL,
+    git_repository_id bigint,
+    git_namespace_id bigint,
+    secret bytea NOT NULL,
+    set_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT hook_secrets_check CHECK ((num_nonnulls(git_repository_id, git_namespace_id) = 1)),
+    CONSTRAINT hook_secrets_secret_check CHECK (((length(secret) >= 16) AND (length(secret) <= 512)))
+);
+
+ALTER TABLE public.hook_secrets ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.hook_secrets_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -718,7 +791,11 @@ ALTER TABLE public.suites ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE public.tag_baselines (
     git_repository_id bigint NOT NULL,
     ref text NOT NULL,
-    object_id text NOT NULL
+    object_id text NOT NULL,
+    noticed_at timestamp with time zone,
+    adopted_at timestamp with time zone,
+    adopted_by text,
+    CONSTRAINT tag_baselines_check CHECK (((adopted_at IS NULL) = (adopted_by IS NULL)))
 );
 
 CREATE TABLE public.tag_decisions (
@@ -977,6 +1054,18 @@ ALTER TABLE ONLY public.external_suites
 ALTER TABLE ONLY public.frozen_inputs
     ADD CONSTRAINT frozen_inputs_pkey PRIMARY KEY (submission_id);
 
+ALTER TABLE ONLY public.git_namespace_archives
+    ADD CONSTRAINT git_namespace_archives_pkey PRIMARY KEY (git_namespace_id, distro);
+
+ALTER TABLE ONLY public.git_namespaces
+    ADD CONSTRAINT git_namespaces_name_key UNIQUE (name);
+
+ALTER TABLE ONLY public.git_namespaces
+    ADD CONSTRAINT git_namespaces_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.git_namespaces
+    ADD CONSTRAINT git_namespaces_url_key UNIQUE (url);
+
 ALTER TABLE ONLY public.git_repositories
     ADD CONSTRAINT git_repositories_name_key UNIQUE (name);
 
@@ -1003,6 +1092,15 @@ ALTER TABLE ONLY public.groups
 
 ALTER TABLE ONLY public.high_water_marks
     ADD CONSTRAINT high_water_marks_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.hook_secrets
+    ADD CONSTRAINT hook_secrets_git_namespace_id_key UNIQUE (git_namespace_id);
+
+ALTER TABLE ONLY public.hook_secrets
+    ADD CONSTRAINT hook_secrets_git_repository_id_key UNIQUE (git_repository_id);
+
+ALTER TABLE ONLY public.hook_secrets
+    ADD CONSTRAINT hook_secrets_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.jobs
     ADD CONSTRAINT jobs_key_key UNIQUE (key);
@@ -1152,6 +1250,12 @@ CREATE INDEX events_cursor ON public.events USING btree (xid, id);
 
 CREATE INDEX events_submission ON public.events USING btree (submission_id, id) WHERE (submission_id IS NOT NULL);
 
+CREATE INDEX git_repositories_due ON public.git_repositories USING btree (next_look_at) WHERE enabled;
+
+CREATE UNIQUE INDEX git_repositories_member ON public.git_repositories USING btree (namespace_id, namespace_path);
+
+CREATE INDEX git_repositories_place ON public.git_repositories USING btree (place);
+
 CREATE UNIQUE INDEX grants_once ON public.grants USING btree (COALESCE(person_id, (0)::bigint), COALESCE(group_id, (0)::bigint), action, archive, suite_pattern, package_pattern) WHERE (withdrawn_at IS NULL);
 
 CREATE INDEX high_water_marks_newest ON public.high_water_marks USING btree (suite_id, source, id DESC);
@@ -1294,6 +1398,15 @@ ALTER TABLE ONLY public.builds
 ALTER TABLE ONLY public.frozen_inputs
     ADD CONSTRAINT frozen_inputs_submission_id_fkey FOREIGN KEY (submission_id) REFERENCES public.submissions(id);
 
+ALTER TABLE ONLY public.git_namespace_archives
+    ADD CONSTRAINT git_namespace_archives_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES public.archives(id);
+
+ALTER TABLE ONLY public.git_namespace_archives
+    ADD CONSTRAINT git_namespace_archives_git_namespace_id_fkey FOREIGN KEY (git_namespace_id) REFERENCES public.git_namespaces(id);
+
+ALTER TABLE ONLY public.git_repositories
+    ADD CONSTRAINT git_repositories_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES public.git_namespaces(id);
+
 ALTER TABLE ONLY public.git_repository_archives
     ADD CONSTRAINT git_repository_archives_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES public.archives(id);
 
@@ -1314,6 +1427,12 @@ ALTER TABLE ONLY public.group_members
 
 ALTER TABLE ONLY public.high_water_marks
     ADD CONSTRAINT high_water_marks_suite_id_fkey FOREIGN KEY (suite_id) REFERENCES public.suites(id);
+
+ALTER TABLE ONLY public.hook_secrets
+    ADD CONSTRAINT hook_secrets_git_namespace_id_fkey FOREIGN KEY (git_namespace_id) REFERENCES public.git_namespaces(id);
+
+ALTER TABLE ONLY public.hook_secrets
+    ADD CONSTRAINT hook_secrets_git_repository_id_fkey FOREIGN KEY (git_repository_id) REFERENCES public.git_repositories(id);
 
 ALTER TABLE ONLY public.jobs
     ADD CONSTRAINT jobs_worker_pool_id_fkey FOREIGN KEY (worker_pool_id) REFERENCES public.worker_pools(id);

@@ -184,6 +184,47 @@ export interface GitRepositoriesTable {
   baseline_at: Date | null;
   enabled: Generated<boolean>;
   created_at: Time;
+  namespace_id: number | null;
+  namespace_path: string | null;
+  place: string | null;
+  notices_per_minute: Generated<number>;
+  next_look_at: Date | null;
+  failed_looks: Generated<number>;
+  obstacle_code: string | null;
+  obstacle_sentence: string | null;
+  obstacle_remedy: string | null;
+  obstacle_since: Date | null;
+}
+
+export interface GitNamespacesTable {
+  id: Id;
+  name: string;
+  url: string;
+  max_depth: Generated<number>;
+  max_repositories: Generated<number>;
+  allow_file: Generated<boolean>;
+  plain_tags: Generated<boolean>;
+  plain_quilt: QuiltMode | null;
+  max_pack_bytes: Generated<number>;
+  fetch_deadline: Interval;
+  poll_every: Interval;
+  notices_per_minute: Generated<number>;
+  enabled: Generated<boolean>;
+  created_at: Time;
+}
+
+export interface GitNamespaceArchivesTable {
+  git_namespace_id: number;
+  distro: string;
+  archive_id: number;
+}
+
+export interface HookSecretsTable {
+  id: Id;
+  git_repository_id: number | null;
+  git_namespace_id: number | null;
+  secret: Buffer;
+  set_at: Time;
 }
 
 export interface GitRepositoryArchivesTable {
@@ -250,6 +291,9 @@ export interface TagBaselinesTable {
   git_repository_id: number;
   ref: string;
   object_id: string;
+  noticed_at: Date | null;
+  adopted_at: Date | null;
+  adopted_by: string | null;
 }
 
 export interface TagsTable {
@@ -561,6 +605,9 @@ export interface Database {
   suite_order: SuiteOrderTable;
   git_repositories: GitRepositoriesTable;
   git_repository_archives: GitRepositoryArchivesTable;
+  git_namespaces: GitNamespacesTable;
+  git_namespace_archives: GitNamespaceArchivesTable;
+  hook_secrets: HookSecretsTable;
   submissions: SubmissionsTable;
   versions: VersionsTable;
   high_water_marks: HighWaterMarksTable;

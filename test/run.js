@@ -25,7 +25,7 @@ const vitest = (project) => [
 const checks = [
   { name: 'types', argv: [tool('tsc'), '-p', '.'] },
   { name: 'lint', argv: [tool('eslint'), '.'] },
-  { name: 'layers', argv: [tool('depcruise'), 'src', 'test', '--output-type', 'err'] },
+  { name: 'layers', argv: [tool('depcruise'), 'src', 'test', 'bench', '--output-type', 'err'] },
   { name: 'dead-code', argv: [tool('knip')] },
   { name: 'format', argv: [tool('prettier'), '--check', '--log-level', 'warn', '.'] },
   { name: 'shell', argv: ['sh', '-n', 'landfall', '.ci/run'] },

@@ -1,0 +1,5 @@
+/** Every benchmark. A new one is added here and nowhere else. */
+import type { Benchmark } from './harness.ts';
+import { tagsBenchmark } from './tags/index.ts';
+
+export const BENCHMARKS: readonly Benchmark[] = [tagsBenchmark];

@@ -16,6 +16,27 @@ BEGIN
     USING ERRCODE = 'check_violation', CONSTRAINT = TG_TABLE_NAME || '_only_added';
 END $$;
 
+CREATE FUNCTION public.refuse_collected_package() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  gone text;
+BEGIN
+  SELECT f.path INTO gone
+  FROM package_files p
+    JOIN collected_pool_files c ON c.pool_file_id = p.pool_file_id
+    JOIN pool_files f ON f.id = p.pool_file_id
+  WHERE CASE TG_TABLE_NAME
+    WHEN 'suite_sources' THEN p.source_package_id = (to_jsonb(NEW) ->> 'source_package_id')::bigint
+    ELSE p.binary_package_id = (to_jsonb(NEW) ->> 'binary_package_id')::bigint END
+  LIMIT 1;
+  IF gone IS NOT NULL THEN
+    RAISE EXCEPTION 'the bytes of % were removed, since no suite had it for longer than its retention', gone
+      USING ERRCODE = 'check_violation', CONSTRAINT = TG_TABLE_NAME || '_not_collected';
+  END IF;
+  RETURN NEW;
+END $$;
+
 CREATE FUNCTION public.refuse_illegal_transition() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -62,6 +83,28 @@ ALTER TABLE public.access_tokens ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTIT
     CACHE 1
 );
 
+CREATE TABLE public.alerts (
+    id bigint NOT NULL,
+    key text NOT NULL,
+    audience text DEFAULT 'public'::text NOT NULL,
+    sentence text NOT NULL,
+    remedy text,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    raised_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    cleared_at timestamp with time zone,
+    CONSTRAINT alerts_audience_check CHECK ((audience ~ '^(public|group:[a-z0-9][a-z0-9.-]*)$'::text)),
+    CONSTRAINT alerts_key_check CHECK ((key ~ '^[a-z]+(-[a-z]+)*\.[a-z]+(-[a-z]+)*( .+)?$'::text))
+);
+
+ALTER TABLE public.alerts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.alerts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.archives (
     id bigint NOT NULL,
     name text NOT NULL,
@@ -72,8 +115,10 @@ CREATE TABLE public.archives (
     worker_pool_id bigint NOT NULL,
     accepted_formats text[] DEFAULT '{"3.0 (native)","3.0 (quilt)"}'::text[] NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    quota_bytes bigint,
     CONSTRAINT archives_audience_check CHECK ((audience ~ '^(public|group:[a-z0-9][a-z0-9.-]*)$'::text)),
-    CONSTRAINT archives_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9.-]{0,63}$'::text))
+    CONSTRAINT archives_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9.-]{0,63}$'::text)),
+    CONSTRAINT archives_quota_bytes_check CHECK ((quota_bytes > 0))
 );
 
 ALTER TABLE public.archives ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -199,6 +244,11 @@ ALTER TABLE public.builds ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE public.collected_pool_files (
+    pool_file_id bigint NOT NULL,
+    collected_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
 CREATE TABLE public.events (
@@ -651,6 +701,25 @@ CREATE TABLE public.schema_migrations (
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE public.scrubs (
+    id bigint NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    finished_at timestamp with time zone,
+    "position" text DEFAULT ''::text NOT NULL,
+    files bigint DEFAULT 0 NOT NULL,
+    bytes bigint DEFAULT 0 NOT NULL,
+    damaged bigint DEFAULT 0 NOT NULL
+);
+
+ALTER TABLE public.scrubs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.scrubs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.source_packages (
     id bigint NOT NULL,
     archive_id bigint NOT NULL,
@@ -1003,6 +1072,9 @@ ALTER TABLE ONLY public.access_tokens
 ALTER TABLE ONLY public.access_tokens
     ADD CONSTRAINT access_tokens_secret_sha256_key UNIQUE (secret_sha256);
 
+ALTER TABLE ONLY public.alerts
+    ADD CONSTRAINT alerts_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.archives
     ADD CONSTRAINT archives_name_key UNIQUE (name);
 
@@ -1041,6 +1113,9 @@ ALTER TABLE ONLY public.builds
 
 ALTER TABLE ONLY public.builds
     ADD CONSTRAINT builds_submission_id_kind_architecture_key UNIQUE (submission_id, kind, architecture);
+
+ALTER TABLE ONLY public.collected_pool_files
+    ADD CONSTRAINT collected_pool_files_pkey PRIMARY KEY (pool_file_id);
 
 ALTER TABLE ONLY public.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (id);
@@ -1156,6 +1231,9 @@ ALTER TABLE ONLY public.publications
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (number);
 
+ALTER TABLE ONLY public.scrubs
+    ADD CONSTRAINT scrubs_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.source_packages
     ADD CONSTRAINT source_packages_archive_id_name_version_key UNIQUE (archive_id, name, version);
 
@@ -1234,6 +1312,8 @@ ALTER TABLE ONLY public.workers
 ALTER TABLE ONLY public.workers
     ADD CONSTRAINT workers_secret_sha256_key UNIQUE (secret_sha256);
 
+CREATE UNIQUE INDEX alerts_open ON public.alerts USING btree (key) WHERE (cleared_at IS NULL);
+
 CREATE INDEX attempts_leases ON public.attempts USING btree (lease_expires_at) WHERE (state = 'running'::text);
 
 CREATE UNIQUE INDEX attempts_one_alive ON public.attempts USING btree (job_id) WHERE (state = ANY (ARRAY['running'::text, 'delivered'::text]));
@@ -1279,6 +1359,8 @@ CREATE INDEX package_files_source ON public.package_files USING btree (source_pa
 CREATE INDEX pool_files_sha256 ON public.pool_files USING btree (sha256);
 
 CREATE UNIQUE INDEX publications_one_open ON public.publications USING btree (suite_id) WHERE (state <> 'published'::text);
+
+CREATE UNIQUE INDEX scrubs_one_open ON public.scrubs USING btree ((true)) WHERE (finished_at IS NULL);
 
 CREATE INDEX source_packages_name ON public.source_packages USING btree (name);
 
@@ -1350,6 +1432,10 @@ CREATE TRIGGER publications_only_forward BEFORE INSERT ON public.publications FO
 
 CREATE TRIGGER publications_transition BEFORE UPDATE ON public.publications FOR EACH ROW EXECUTE FUNCTION public.refuse_illegal_transition('state', 'writing>written', 'written>signed', 'signed>published');
 
+CREATE TRIGGER suite_binaries_not_collected BEFORE INSERT ON public.suite_binaries FOR EACH ROW EXECUTE FUNCTION public.refuse_collected_package();
+
+CREATE TRIGGER suite_sources_not_collected BEFORE INSERT ON public.suite_sources FOR EACH ROW EXECUTE FUNCTION public.refuse_collected_package();
+
 CREATE TRIGGER tag_decisions_only_added BEFORE DELETE OR UPDATE ON public.tag_decisions FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
 CREATE TRIGGER tag_obstacles_only_added BEFORE DELETE OR UPDATE ON public.tag_obstacles FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
@@ -1394,6 +1480,9 @@ ALTER TABLE ONLY public.builds
 
 ALTER TABLE ONLY public.builds
     ADD CONSTRAINT builds_submission_id_fkey FOREIGN KEY (submission_id) REFERENCES public.submissions(id);
+
+ALTER TABLE ONLY public.collected_pool_files
+    ADD CONSTRAINT collected_pool_files_pool_file_id_fkey FOREIGN KEY (pool_file_id) REFERENCES public.pool_files(id);
 
 ALTER TABLE ONLY public.frozen_inputs
     ADD CONSTRAINT frozen_inputs_submission_id_fkey FOREIGN KEY (submission_id) REFERENCES public.submissions(id);

@@ -120,6 +120,7 @@ export interface ArchivesTable {
   worker_pool_id: number;
   accepted_formats: Generated<string[]>;
   created_at: Time;
+  quota_bytes: number | null;
 }
 
 export interface ExternalSuitesTable {
@@ -587,6 +588,32 @@ export interface PublicationsTable {
   facts: JsonColumn;
 }
 
+export interface AlertsTable {
+  id: Id;
+  key: string;
+  audience: Generated<string>;
+  sentence: string;
+  remedy: string | null;
+  data: JsonColumn;
+  raised_at: Time;
+  cleared_at: Date | null;
+}
+
+export interface ScrubsTable {
+  id: Id;
+  started_at: Time;
+  finished_at: Date | null;
+  position: Generated<string>;
+  files: Generated<number>;
+  bytes: Generated<number>;
+  damaged: Generated<number>;
+}
+
+export interface CollectedPoolFilesTable {
+  pool_file_id: number;
+  collected_at: Time;
+}
+
 export interface Database {
   events: EventsTable;
   audit: AuditTable;
@@ -637,4 +664,7 @@ export interface Database {
   suite_sources: SuiteSourcesTable;
   suite_binaries: SuiteBinariesTable;
   publications: PublicationsTable;
+  alerts: AlertsTable;
+  scrubs: ScrubsTable;
+  collected_pool_files: CollectedPoolFilesTable;
 }

@@ -1,5 +1,6 @@
 /** What is happening now, and what needs somebody: what the first page shows. */
 import { sql } from 'kysely';
+import { openAlerts, type Alert } from '../platform/alerts.ts';
 import { databaseNow, type Db } from '../platform/database.ts';
 import { listFailures } from './build-list.ts';
 import { traceSubmissions } from './submissions.ts';
@@ -18,7 +19,8 @@ export async function overview(deps: TraceDeps, viewer: Viewer): Promise<Overvie
   const now = await databaseNow(deps.db);
   const candidates = await openSubmissions(deps.db, viewer);
   const traces = await traceSubmissions(deps, candidates, viewer);
-  const [failures, rejected, suites, workers, queues] = [
+  const [raised, failures, rejected, suites, workers, queues] = [
+    await openAlerts(deps.db, viewer.audiences),
     await listFailures(deps, viewer, SHOWN),
     await listTags(deps, { ...viewer, state: 'rejected', limit: SHOWN_REJECTIONS }),
     await listSuites(deps, viewer),
@@ -38,7 +40,7 @@ export async function overview(deps: TraceDeps, viewer: Viewer): Promise<Overvie
     suites,
     workers,
     queues,
-    alerts: [...suiteAlerts(suites, now), ...queueAlerts(queues), ...failureAlerts(failures)],
+    alerts: [...raised.map(inWords), ...suiteAlerts(suites, now), ...queueAlerts(queues), ...failureAlerts(failures)],
   };
 }
 
@@ -63,6 +65,10 @@ async function openSubmissions(db: Db, viewer: Viewer): Promise<number[]> {
     )
     ORDER BY s.id DESC LIMIT ${SHOWN * 2}`.execute(db);
   return rows.map((row) => row.id);
+}
+
+function inWords(alert: Alert): string {
+  return alert.remedy === null ? alert.sentence : `${alert.sentence} (${alert.remedy})`;
 }
 
 function suiteAlerts(suites: readonly SuiteView[], now: Date): string[] {

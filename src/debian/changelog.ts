@@ -41,7 +41,7 @@ export interface ChangelogEntry {
 const MAX_BYTES = 16 * 1024 * 1024;
 const MAX_ENTRY_BYTES = 1024 * 1024;
 
-const HEADER = /^([^\s()]+) \(([^()\s]+)\)((?: +[^\s;,=()]+)+) *;(.*)$/;
+const HEADER = /^([^\s()]+) \(([^()\s]+)\)((?: +[^\s;,=()]+)+);(.*)$/;
 const TRAILER =
   /^ -- (.*) <([^<>]*)> {1,2}((?:[A-Za-z]{3}, +)?[0-9]{1,2} +[A-Za-z]{3,9} +[0-9]{4} +[0-9]{1,2}:[0-9]{2}:[0-9]{2} +[+-][0-9]{4})(?: +\([A-Za-z0-9 +-]*\))?$/;
 const TAIL = /^(?:(?:;;\s*)?Local variables:|vim:)/i;

@@ -101,12 +101,16 @@ export async function git(args: readonly [string, ...string[]], options: GitOpti
   const bounded = ['prlimit', ...limits, '--core=0', '--', 'env', '--ignore-signal=XFSZ', ...argv] as const;
   return await exec(limits.length === 0 ? argv : bounded, {
     doing: `run git ${args[0]}`,
+    // Never in a repository that somebody else made: git reads the configuration of the one that it finds itself in.
+    cwd: '/',
     ...rest,
     env: { ...gitEnvironment(protocols), ...options.env },
   });
 }
 
 const LOCAL_DEADLINE_MS = 120_000;
+/** Where git finds no repository, and so no configuration that could send it elsewhere (`url.….insteadOf`). */
+const NO_REPOSITORY = '/dev/null';
 
 /** Makes a bare repository; one that is there already is left as it is. */
 export async function initBare(gitDir: string, options: { readonly objectFormat?: ObjectFormat } = {}): Promise<void> {
@@ -148,7 +152,10 @@ export async function lsRemote(
   const result = await withRemote(options, async (env) => {
     const { stdout } = await git(['ls-remote', '--refs', '--', options.url, ...options.patterns], {
       ...remoteOptions(options, env),
+      gitDir: NO_REPOSITORY,
       doing: `list the refs of ${options.url}`,
+      // git keeps every ref that is sent, also those that nobody asked for, before it prints the first.
+      maxMemoryBytes: 2 * 1024 ** 3,
     });
     const refs = stdout
       .toString('utf8')
@@ -360,7 +367,9 @@ const NO_SPACE = /No space left on device|Disk quota exceeded/;
 const TOO_LARGE = /File too large|exceeds maximum allowed size|[Oo]ut of memory|malloc failed|mmap failed|too large to/;
 const MISSING_REF = /couldn't find remote ref|not our ref|no such remote ref|unadvertised object/;
 const REFUSED =
-  /fsck error|fsckError|error in (object|tag|commit|tree|blob)|error: object [0-9a-f]+: |invalid index-pack output|index-pack failed|bad pack header|pack has bad object|inflate returned|SHA1 COLLISION/;
+  /fsck error|fsckError|error in (object|tag|commit|tree|blob)|error: object [0-9a-f]+: |invalid index-pack output|index-pack failed|bad pack header|pack has bad object|inflate returned|SHA1 COLLISION|collision attack/;
+/** The other side went away, so that what is missing says nothing about what was sent. */
+const BROKEN_OFF = /hung up|unexpected disconnect|early EOF|RPC failed|Could not read from remote repository/;
 
 /** Runs a remote operation; what the other side does wrong becomes a value, what we lack a fault. */
 async function withRemote<T>(
@@ -381,16 +390,25 @@ async function withRemote<T>(
     }
     if (isFault(error, 'exec.output-limit')) return { kind: 'too-large', detail: 'it has too many refs' };
     if (!(error instanceof ProgramFailed)) throw error;
-    const words = error.result.stderr;
-    const detail = explain(words);
+    const detail = explain(error.result.stderr);
+    const words = ownWords(error.result.stderr);
     if (NO_SPACE.test(words)) throw full(error);
-    if (TOO_LARGE.test(words)) {
+    // That the other side ran out of memory is its obstacle; that what it sent does not fit into ours is a verdict.
+    if (TOO_LARGE.test(words) && !BROKEN_OFF.test(words)) {
       return { kind: 'too-large', detail: 'it brings more than the limit of this Git repository allows' };
     }
     if (MISSING_REF.test(words)) return { kind: 'missing-ref', detail };
-    if (REFUSED.test(words)) return { kind: 'refused', detail };
+    if (REFUSED.test(words)) return { kind: 'refused', detail: explain(words) };
     return { kind: 'unreachable', detail };
   }
+}
+
+/** What our git says itself, without what the other side has it repeat: nobody else's words decide what happened here. */
+function ownWords(stderr: string): string {
+  return stderr
+    .split(/[\r\n]+/)
+    .filter((line) => !/^\s*(?:remote:|fatal: remote error:.*(?:memory|space|large))/.test(line))
+    .join('\n');
 }
 
 /** git leaves the part of a pack that it received when it fails; the disk may have failed it because it is full. */
@@ -424,11 +442,11 @@ function full(cause: unknown): LandfallError {
   });
 }
 
-/** The lines that say what is wrong, without git's advice and without control characters of the other side. */
+/** The lines that say what is wrong, without git's advice and without the other side's control and direction characters. */
 function explain(stderr: string): string {
   const lines = stderr
     .split(/[\r\n]+/)
-    .map((line) => line.replace(/[^\x20-\x7e\u00a0-\uffff]/g, '').trim())
+    .map((line) => line.replace(/\p{C}|\p{Zl}|\p{Zp}/gu, '').trim())
     .filter((line) => line !== '' && !/^(hint:|Please make sure|and the repository exists)/.test(line));
   const important = lines.filter((line) => /^(fatal|error|remote|ssh):/.test(line));
   return (important.length > 0 ? important : lines).slice(-4).join('; ').slice(0, 600);

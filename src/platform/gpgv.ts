@@ -172,6 +172,15 @@ export function parseStatus(text: string, exitCode: number | null, classes: read
 
 const VERDICTS: ReadonlySet<string> = new Set(['GOODSIG', 'BADSIG', 'ERRSIG', 'REVKEYSIG', 'EXPKEYSIG', 'EXPSIG']);
 const NO_PUBLIC_KEY = '9';
+/** Why gpgv does not check a signature, by the numbers of libgpg-error, where there is more to say than the number. */
+const REASONS: ReadonlyMap<string, string> = new Map([
+  [
+    '1',
+    'gpgv does not take the key that signed: a signing subkey must be cross-certified by itself (gpg --edit-key, cross-certify)',
+  ],
+  ['38', 'it was made before its key, or by a clock that is wrong'],
+  ['125', 'the key that signed is not one that its owner lets sign'],
+]);
 
 /** ERRSIG keyid pkalgo hashalgo class time rc [fingerprint] */
 function unverifiable(fields: readonly string[]): BadSignature {
@@ -180,6 +189,8 @@ function unverifiable(fields: readonly string[]): BadSignature {
   if (reason === NO_PUBLIC_KEY) return bad('signature.unknown-key', `the key ${key ?? ''} is not known`, key);
   const hashNumber = Number(hash);
   if (HASH_NAMES.has(hashNumber) && !STRONG_HASHES.has(hashNumber)) return weakHash(hashNumber, key);
+  const known = REASONS.get(reason ?? '');
+  if (known !== undefined) return bad('signature.malformed', known, key);
   return bad(
     'signature.malformed',
     `gpgv cannot check it (algorithm ${algorithm ?? '?'}, hash ${hash ?? '?'}, error ${reason ?? '?'})`,

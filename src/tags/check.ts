@@ -68,6 +68,7 @@ export async function checkTag(
     objectFormat: objectFormatOf(request.objectId),
     seenAt: now,
     anyAge: false,
+    decidedAgain: false,
     tagId: undefined,
     submissionId: undefined,
   };

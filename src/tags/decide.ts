@@ -46,7 +46,7 @@ export async function decideTag(
   const denial = redecision === undefined ? undefined : await lastDecision(db, tagId);
   if (denial?.id !== redecision?.afterDecisionId) return;
   if (denial === undefined ? isDecided(row.state) : !mayBeRedecided(denial.code)) return;
-  const candidate = await candidateFor(deps, row, denial?.code === 'tag.fresh');
+  const candidate = await candidateFor(deps, row, denial?.code);
   const gitDir = mirrorPath(deps, candidate.repository.id, candidate.objectFormat);
   // A mirror that is damaged can look like a forge that is away.
   if (row.obstacles > 0 && row.obstacles % DISTRUST_AFTER === 0) await discardMirror(gitDir);
@@ -144,7 +144,7 @@ async function settle(
   return verdict;
 }
 
-async function candidateFor(deps: TagDeps, row: TagRow, anyAge: boolean): Promise<Candidate> {
+async function candidateFor(deps: TagDeps, row: TagRow, denial: string | undefined): Promise<Candidate> {
   const repository = await getGitRepository(deps.db, row.gitRepositoryId);
   const ref = parseReleaseRef(row.ref);
   if (ref === undefined) {
@@ -161,7 +161,8 @@ async function candidateFor(deps: TagDeps, row: TagRow, anyAge: boolean): Promis
     objectId: row.objectId,
     objectFormat: objectFormatOf(row.objectId),
     seenAt: row.seenAt,
-    anyAge,
+    anyAge: denial === 'tag.fresh',
+    decidedAgain: denial !== undefined,
     tagId: row.id,
     submissionId: row.submissionId,
   };

@@ -38,6 +38,8 @@ export interface Candidate {
   readonly seenAt: Date;
   /** The administrator who has it decided again waived its age. */
   readonly anyAge: boolean;
+  /** An administrator has it decided again: a key that was added after it was signed then counts. */
+  readonly decidedAgain: boolean;
   /** The row of `tags` and what its version is reserved for; undefined where a tag is only checked, and nothing recorded. */
   readonly tagId: number | undefined;
   readonly submissionId: number | undefined;

@@ -58,8 +58,13 @@ export function addressFault(repository: Repository): string | undefined {
     if (!repository.allowFile) return 'it is a folder of this machine, and its row does not say allow-file';
     return rest.startsWith('/') ? undefined : 'the path of a file URL is absolute';
   }
-  return /^(?:[^/@]*@)?[A-Za-z0-9[]/.test(rest) ? undefined : 'it names no host';
+  const [, host] = /^(?:[A-Za-z0-9._~%+-]+@)?([^/]*)\//.exec(rest) ?? [];
+  if (host === undefined || !HOST.test(host)) return 'it names no host';
+  return /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i.test(rest) ? 'its path climbs (“..”)' : undefined;
 }
+
+/** A name or an address, and a port: nothing that a shell in somebody's ssh configuration would read as more than that. */
+const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
 
 /** What git may speak to this repository, and nothing else. */
 export function protocolsOf(repository: Repository): readonly GitProtocol[] {
@@ -245,8 +250,9 @@ function fromFetch(
 /** True when git refused an object for what it is; a connection that broke leaves a broken pack, and is no fault of the tag. */
 function isObjectFault(detail: string): boolean {
   return (
-    /fsck error|fsckError|error in (?:object|tag|commit|tree|blob)|error: object [0-9a-f]+: |COLLISION/.test(detail) &&
-    !/early EOF|RPC failed|unexpected disconnect|hung up/.test(detail)
+    /fsck error|fsckError|error in (?:object|tag|commit|tree|blob)|error: object [0-9a-f]+: |COLLISION|collision attack/.test(
+      detail,
+    ) && !/early EOF|RPC failed|unexpected disconnect|hung up/.test(detail)
   );
 }
 

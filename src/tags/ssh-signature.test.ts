@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(async () => await keys.remove());
 
 test('a signature of ssh-keygen is read, and leads to the fingerprint that ssh-keygen prints', () => {
-  expect(parseSshSignature(signature)).toEqual({
+  expect(parseSshSignature(signature)).toMatchObject({
     kind: 'ssh-signature',
     keyType: 'ssh-ed25519',
     fingerprint: key.fingerprint,

@@ -18,16 +18,22 @@ const MAGIC = 'SSHSIG';
 const NAMESPACE = 'git';
 const HASHES: ReadonlySet<string> = new Set(['sha256', 'sha512']);
 const DEADLINE_MS = 30_000;
+/** Of the flags of a security key: somebody touched it. */
+const USER_PRESENT = 1;
 
 /** What an SSHSIG blob holds. */
 export interface SshSignature {
   readonly kind: 'ssh-signature';
+  /** Without its armor: exactly what was read here. */
+  readonly blob: Buffer;
   readonly keyType: string;
   /** `SHA256:…` without padding. */
   readonly fingerprint: string;
   readonly namespace: string;
   readonly hash: string;
   readonly algorithm: string;
+  /** Whether somebody touched the security key that signed; undefined where the key is none. */
+  readonly touched: boolean | undefined;
 }
 
 export interface SshSignatureProblem {
@@ -46,8 +52,9 @@ export function parseSshSignature(armored: Uint8Array): SshSignature | SshSignat
     return fail('it is not armored as an SSH signature');
   }
   const base64 = lines.join('');
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return fail('its armor is not base64');
-  const fields = new Fields(Buffer.from(base64, 'base64'));
+  const blob = Buffer.from(base64, 'base64');
+  if (base64 === '' || blob.toString('base64') !== base64) return fail('its armor is not base64');
+  const fields = new Fields(blob);
   if (fields.raw(MAGIC.length)?.toString('latin1') !== MAGIC) return fail('it does not begin as an SSH signature');
   const version = fields.number();
   if (version !== 1) return fail(`it is of the unknown version ${version ?? '?'}`);
@@ -60,10 +67,19 @@ export function parseSshSignature(armored: Uint8Array): SshSignature | SshSignat
     return fail('it is cut off');
   if (signature === undefined || !fields.atEnd()) return fail('it is cut off, or has bytes too many');
   const keyType = new Fields(key).bytes()?.toString('latin1');
-  const algorithm = new Fields(signature).bytes()?.toString('latin1');
+  const made = new Fields(signature);
+  const algorithm = made.bytes()?.toString('latin1');
   if (keyType === undefined || algorithm === undefined) return fail('it names no key');
+  let touched: boolean | undefined;
+  if (keyType.startsWith('sk-')) {
+    // Of a security key: the signature itself, then what the key says of itself, and a counter.
+    made.bytes();
+    const flags = made.raw(1)?.[0];
+    if (flags === undefined) return fail('it is cut off');
+    touched = (flags & USER_PRESENT) !== 0;
+  }
   const fingerprint = `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
-  return { kind: 'ssh-signature', keyType, fingerprint, namespace, hash, algorithm };
+  return { kind: 'ssh-signature', blob, keyType, fingerprint, namespace, hash, algorithm, touched };
 }
 
 /** Verifies a signature over `payload`, by whatever key made it: whose key that is, is for the next check. */
@@ -78,9 +94,11 @@ export async function verifySshSignature(armored: Uint8Array, payload: Uint8Arra
     return bad(`it was made with the hash ${quote(parsed.hash)}; sha256 or sha512 is needed`);
   if (parsed.keyType.includes('-cert-')) return bad('it was made with a certificate; sign with the key itself');
   if (parsed.algorithm === 'ssh-rsa') return bad('it was made with RSA over SHA-1; rsa-sha2-512 is needed');
+  // As sshd demands of a login, unless told otherwise: a program that merely runs on the machine cannot sign.
+  if (parsed.touched === false) return bad('nobody touched the security key when it was made');
   return await withTemporaryDirectory(async (folder): Promise<SshResult> => {
     const file = join(folder, 'signature');
-    await writeFile(file, armored);
+    await writeFile(file, armor(parsed.blob));
     const { code, stdout, stderr } = await exec(['ssh-keygen', '-Y', 'check-novalidate', '-n', NAMESPACE, '-s', file], {
       doing: 'verify an SSH signature',
       input: payload,
@@ -97,6 +115,12 @@ export async function verifySshSignature(armored: Uint8Array, payload: Uint8Arra
     if (confirmed[1] !== parsed.fingerprint) return bad('ssh-keygen names another key than the signature does');
     return { kind: 'good', fingerprint: parsed.fingerprint };
   });
+}
+
+/** The one form in which ssh-keygen is shown a signature, so that it reads the very bytes that were read here. */
+function armor(blob: Buffer): string {
+  const lines = blob.toString('base64').match(/.{1,70}/g) ?? [];
+  return ['-----BEGIN SSH SIGNATURE-----', ...lines, '-----END SSH SIGNATURE-----', ''].join('\n');
 }
 
 /** The length-prefixed fields of SSH's wire format. */

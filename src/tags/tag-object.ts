@@ -89,6 +89,8 @@ const BLOCKS: readonly Block[] = [
 const HEADERS = ['object', 'type', 'tag', 'tagger'] as const;
 const TAGGER = /^([^<>\n]*) <([^<>\n]*)> (0|[1-9][0-9]{0,11}) ([+-][0-9]{4})$/;
 const NEWLINE = 10;
+/** Embeddings, overrides and isolates of the writing direction, and Unicode's own line ends: what is shown is what is signed. */
+const DIRECTIONS = /[\u202a-\u202e\u2066-\u2069\u2028\u2029]/;
 
 /** Reads the content of a tag object of a repository with this `objectFormat`. */
 export function parseTagObject(bytes: Uint8Array, objectFormat: ObjectFormat): TagObject | TagObjectProblem {
@@ -96,6 +98,12 @@ export function parseTagObject(bytes: Uint8Array, objectFormat: ObjectFormat): T
   if (bytes.length > MAX_TAG_BYTES) return fail(`it is larger than ${MAX_TAG_BYTES} bytes`);
   const text = decodeText(bytes, MAX_TAG_BYTES);
   if (typeof text !== 'string') return fail(text.reason, text.line);
+
+  const turned = DIRECTIONS.exec(text);
+  if (turned !== null) {
+    const code = turned[0].charCodeAt(0).toString(16).toUpperCase();
+    return fail(`it holds U+${code}, which changes the order or the lines in which it is shown`);
+  }
 
   const { payload, signature } = splitSignature(bytes);
   const signed = decodeText(payload, MAX_TAG_BYTES);

@@ -68,6 +68,7 @@ export function readTreeListing(commitId: string, maxBytes: number, wants: (path
     if (type === 'commit') {
       files++;
       if (submodules.length < 10) submodules.push(path);
+      if (wants(path)) wanted.set(path, { mode, type, objectId, size: 0 });
       return undefined;
     }
     if (type !== 'blob' && type !== 'tree') return `${quote(path)} is of the unknown type ${quote(type ?? '')}`;

@@ -25,6 +25,7 @@ import { checkVersionNewer, checkVersionUnused } from './checks/version.ts';
 import type { Candidate, CheckedSignature, Claim, KnownSigner, Suite, VerifiedTag } from './facts.ts';
 import type { TagSource } from './git-objects.ts';
 import type { CheckCode, CheckResult, Obstacle, RecordedCheck, Rejection } from './model.ts';
+import type { TagObject } from './tag-object.ts';
 
 /** What is known of a tag when its checks ended early; kept with the decision. */
 export interface PartialFacts {
@@ -70,7 +71,7 @@ export async function verifyTag(db: Db, candidate: Candidate, source: TagSource,
       (await listActiveKeyrings(db)).map(({ material }) => material);
     const checked = record.take('signature.good', await checkSignatureGood(candidate, tag, present, keyring));
     facts.signature = checked;
-    const { signature, signer } = record.take('signer.known', await signerKnown(db, candidate, checked, at));
+    const { signature, signer } = record.take('signer.known', await signerKnown(db, candidate, tag, checked, at));
     facts.signer = signer;
 
     const commit = record.take('commit.bound', await checkCommitBound(candidate, tag, source.objects));
@@ -124,7 +125,7 @@ export async function verifyAgain(
   facts.signer = verified.signer;
   facts.suite = suite;
   try {
-    const { signer } = record.take('signer.known', await signerKnown(db, candidate, signature, at));
+    const { signer } = record.take('signer.known', await signerKnown(db, candidate, verified.tag, signature, at));
     const grantId = record.take(
       'signer.permission',
       await checkSignerPermission(db, candidate, claim, signer, suite, at),
@@ -163,11 +164,12 @@ export function rejectAfter(verdict: Extract<Verdict, { kind: 'accepted' }>, rej
 async function signerKnown(
   db: Db,
   candidate: Candidate,
+  tag: TagObject,
   signature: CheckedSignature,
   at: Date,
 ): Promise<CheckResult<SignedBy>> {
   const signer = signature.kind === 'good' ? await findSigner(db, signature.fingerprint) : undefined;
-  return checkSignerKnown(candidate, signature, signer, at);
+  return checkSignerKnown(candidate, tag, signature, signer, at);
 }
 
 function suiteFinder(db: Db, archiveId: number): SuiteFinder {

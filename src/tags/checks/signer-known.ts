@@ -1,7 +1,8 @@
 /** Check 8, `signer.known`: the key belongs to an active person, and was valid for us when the tag was decided. */
 import type { Candidate, CheckedSignature, KnownSigner } from '../facts.ts';
 import { passed, rejected, type CheckResult } from '../model.ts';
-import { decideAgain, formatTime, groupFingerprint } from '../words.ts';
+import type { TagObject } from '../tag-object.ts';
+import { decideAgain, formatTime, groupFingerprint, remakeTag } from '../words.ts';
 
 /** A registered key with its person, as permissions/ gives it. */
 export interface RegisteredSigner {
@@ -27,6 +28,7 @@ export interface SignedBy {
 /** `signer` is who `fingerprint` is registered for, or undefined. `at` is the time of the decision. */
 export function checkSignerKnown(
   candidate: Candidate,
+  tag: TagObject,
   signature: CheckedSignature,
   signer: RegisteredSigner | undefined,
   at: Date,
@@ -70,6 +72,14 @@ export function checkSignerKnown(
     return reject(
       `The key ${key} of ${signer.handle} is valid here from ${formatTime(signer.validFrom)} on only.`,
       `An administrator looks at the key's dates (landfall people), ${again}`,
+    );
+  }
+  // A signature from before is nobody's instruction to us: whoever adds the key has to say so.
+  const madeAt = signature.madeAt ?? new Date(tag.tagger.time * 1000);
+  if (madeAt < signer.validFrom && !candidate.decidedAgain) {
+    return reject(
+      `The key ${key} of ${signer.handle} was made known here at ${formatTime(signer.validFrom)}, after the tag was signed (${formatTime(madeAt)}).`,
+      `${remakeTag(candidate.ref, candidate.repository.plainTags)} Or an administrator vouches for it ${again}`,
     );
   }
   const { personId, handle, name, email, material } = signer;

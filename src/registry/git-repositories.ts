@@ -2,7 +2,10 @@
 import { sql } from 'kysely';
 import type { Db } from '../platform/database.ts';
 import { LandfallError } from '../platform/errors.ts';
+import { placeOf } from './git-places.ts';
 import type { GitRepository } from './model.ts';
+
+const MAX_AT_ONE_PLACE = 5;
 
 /** @throws LandfallError `registry.no-such-git-repository` */
 export async function getGitRepository(db: Db, id: number): Promise<GitRepository> {
@@ -22,6 +25,29 @@ export async function findGitRepositoryByName(db: Db, name: string): Promise<Git
 /** By the URL exactly as it is registered: a hint that spells it otherwise names nothing. */
 export async function findGitRepositoryByUrl(db: Db, url: string): Promise<GitRepository | undefined> {
   return await selectGitRepositories(db).where('url', '=', url).executeTakeFirst();
+}
+
+/** Those that lie at one of these addresses, however they are spelled; one repository may be registered by https and by ssh. */
+export async function findGitRepositoriesByPlace(
+  db: Db,
+  addresses: readonly string[],
+): Promise<readonly GitRepository[]> {
+  const places = addresses.flatMap((address) => placeOf(address) ?? []);
+  if (places.length === 0) return [];
+  return await selectGitRepositories(db).where('place', 'in', places).orderBy('id').limit(MAX_AT_ONE_PLACE).execute();
+}
+
+/** The audiences of the archives that its tags may enter: who belongs to one of them may know of the Git repository. */
+export async function audiencesOfGitRepository(db: Db, gitRepositoryId: number): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom('git_repository_archives')
+    .innerJoin('archives', 'archives.id', 'git_repository_archives.archive_id')
+    .select('archives.audience')
+    .distinct()
+    .where('git_repository_id', '=', gitRepositoryId)
+    .orderBy('archives.audience')
+    .execute();
+  return rows.map(({ audience }) => audience);
 }
 
 export async function listGitRepositories(db: Db): Promise<readonly GitRepository[]> {
@@ -74,5 +100,8 @@ function selectGitRepositories(db: Db) {
       'last_scan_at as lastScanAt',
       'baseline_at as baselineAt',
       'enabled',
+      'namespace_id as namespaceId',
+      'notices_per_minute as noticesPerMinute',
+      'failed_looks as failedLooks',
     ]);
 }

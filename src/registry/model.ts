@@ -88,6 +88,11 @@ export interface GitRepository {
   readonly lastScanAt: Date | null;
   readonly baselineAt: Date | null;
   readonly enabled: boolean;
+  /** The namespace that it came by; null where it was registered alone. */
+  readonly namespaceId: number | null;
+  readonly noticesPerMinute: number;
+  /** Looks that came to nothing since the last one that succeeded. */
+  readonly failedLooks: number;
 }
 
 /** True when `wanted` is newer than `mark`, as dpkg compares them. A mark that is no version stands in nobody's way. */

@@ -1,6 +1,7 @@
 /** Submissions: one row for whatever asks to enter an archive. Its id is the trace id of all that follows. */
-import type { Db, Trx } from '../platform/database.ts';
+import { jsonText, type Db, type JsonObject, type Trx } from '../platform/database.ts';
 import { LandfallError } from '../platform/errors.ts';
+import { recordEvent } from '../platform/events.ts';
 import type { SubmissionOrigin } from '../platform/schema.ts';
 
 export interface Submission {
@@ -103,4 +104,46 @@ function noSuchSubmission(id: number): LandfallError {
     doing: `look up submission ${id}`,
     reason: 'there is none',
   });
+}
+
+/** Why and by whom a submission was stopped. */
+export interface Suspension {
+  readonly actor: string;
+  readonly reason: string;
+  readonly at: Date;
+}
+
+/** Undefined while nobody has suspended it. */
+export async function findSuspension(db: Db, submissionId: number): Promise<Suspension | undefined> {
+  return await db
+    .selectFrom('suspensions')
+    .select(['actor', 'reason', 'at'])
+    .where('submission_id', '=', submissionId)
+    .executeTakeFirst();
+}
+
+/**
+ * Writes down that nothing of a submission goes any further; what is under way, the caller ends in the same transaction. False
+ * when it was suspended before.
+ */
+export async function suspendSubmission(
+  trx: Trx,
+  suspension: {
+    readonly submissionId: number;
+    readonly keyId?: number | undefined;
+    readonly actor: string;
+    readonly reason: string;
+    readonly detail: JsonObject;
+  },
+): Promise<boolean> {
+  const { submissionId, keyId, actor, reason, detail } = suspension;
+  const added = await trx
+    .insertInto('suspensions')
+    .values({ submission_id: submissionId, key_id: keyId ?? null, actor, reason, detail: jsonText(detail) })
+    .onConflict((conflict) => conflict.column('submission_id').doNothing())
+    .returning('id')
+    .executeTakeFirst();
+  if (added === undefined) return false;
+  await recordEvent(trx, { kind: 'submission.suspended', submissionId, actor, data: { reason, ...detail } });
+  return true;
 }

@@ -71,6 +71,27 @@ export interface DeclaredGitRepository {
   readonly maxPackBytes: number;
   readonly fetchDeadlineSeconds: number;
   readonly pollEverySeconds: number;
+  readonly noticesPerMinute: number;
+  /** The name of a file that is sent along; null: notices need no proof. */
+  readonly hookSecret: string | null;
+  readonly enabled: boolean;
+}
+
+export interface DeclaredGitNamespace {
+  readonly name: string;
+  /** With `*` where the path goes. */
+  readonly url: string;
+  readonly prefixes: ReadonlyMap<string, string>;
+  readonly maxDepth: number;
+  readonly maxRepositories: number;
+  readonly allowFile: boolean;
+  readonly plainTags: boolean;
+  readonly plainQuilt: QuiltMode | null;
+  readonly maxPackBytes: number;
+  readonly fetchDeadlineSeconds: number;
+  readonly pollEverySeconds: number;
+  readonly noticesPerMinute: number;
+  readonly hookSecret: string | null;
   readonly enabled: boolean;
 }
 
@@ -103,6 +124,7 @@ export interface Declarations {
   readonly archives: Declared<DeclaredArchive>[];
   readonly suites: Declared<DeclaredSuite>[];
   readonly gitRepositories: Declared<DeclaredGitRepository>[];
+  readonly gitNamespaces: Declared<DeclaredGitNamespace>[];
   readonly people: Declared<DeclaredPerson>[];
   readonly groups: Declared<DeclaredGroup>[];
   readonly grants: Declared<DeclaredGrant>[];

@@ -19,9 +19,12 @@ import type { JsonObject, Trx } from '../../platform/database.ts';
 import { LandfallError } from '../../platform/errors.ts';
 import { recordAudit } from '../../platform/events.ts';
 import { enqueue } from '../../platform/tasks.ts';
-import type { DeclaredArchive, DeclaredGitRepository } from './declarations.ts';
+import { placeOf } from '../git-places.ts';
+import { writeHookSecret } from '../hook-secrets.ts';
+import { memberSettings } from '../namespaces.ts';
+import type { DeclaredArchive } from './declarations.ts';
 import { toInterval } from './durations.ts';
-import type { WantedExternal, WantedSuite } from './items.ts';
+import type { WantedExternal, WantedGitNamespace, WantedGitRepository, WantedSuite } from './items.ts';
 import type { Difference, Step } from './plan.ts';
 import { suiteKey } from './wanted.ts';
 
@@ -70,6 +73,10 @@ async function executeStep(trx: Trx, step: Step, by: Actor | SystemActor): Promi
     case 'git':
       await writeGitRepository(trx, step.wanted, step.difference);
       await audited(trx, by, 'git-repository', `Git repository ${step.wanted.name}`, step.difference);
+      return undefined;
+    case 'git-namespace':
+      await writeGitNamespace(trx, step.wanted, step.difference);
+      await audited(trx, by, 'git-namespace', `Git namespace ${step.wanted.name}`, step.difference);
       return undefined;
     case 'group':
       await createGroup(trx, step.name, by);
@@ -200,8 +207,20 @@ async function linkSuite(trx: Trx, wanted: WantedSuite): Promise<void> {
   }
 }
 
-async function writeGitRepository(trx: Trx, wanted: DeclaredGitRepository, difference: Difference): Promise<void> {
-  const moved = difference.kind === 'changed' && difference.changes.some(({ label }) => label === 'url');
+/** At another place everything is new: what lies there already is a baseline again, and decides nothing. */
+const LOOKED_AT_ANEW = {
+  baseline_at: null,
+  last_scan_at: null,
+  next_look_at: null,
+  failed_looks: 0,
+  obstacle_code: null,
+  obstacle_sentence: null,
+  obstacle_remedy: null,
+  obstacle_since: null,
+};
+
+async function writeGitRepository(trx: Trx, wanted: WantedGitRepository, difference: Difference): Promise<void> {
+  const moved = hasMoved(difference);
   const row = {
     url: wanted.url,
     allow_file: wanted.allowFile,
@@ -211,28 +230,87 @@ async function writeGitRepository(trx: Trx, wanted: DeclaredGitRepository, diffe
     max_pack_bytes: wanted.maxPackBytes,
     fetch_deadline: toInterval(wanted.fetchDeadlineSeconds),
     poll_every: toInterval(wanted.pollEverySeconds),
+    notices_per_minute: wanted.noticesPerMinute,
+    place: placeOf(wanted.url) ?? null,
+    namespace_id: null,
+    namespace_path: null,
     enabled: wanted.enabled,
   };
   const { id } = await trx
     .insertInto('git_repositories')
     .values({ name: wanted.name, ...row })
-    .onConflict((conflict) =>
-      // At another place everything is new: what lies there already is a baseline again, and decides nothing.
-      conflict.column('name').doUpdateSet(moved ? { ...row, baseline_at: null, last_scan_at: null } : row),
-    )
+    .onConflict((conflict) => conflict.column('name').doUpdateSet(moved ? { ...row, ...LOOKED_AT_ANEW } : row))
     .returning('id')
     .executeTakeFirstOrThrow();
-  await trx.deleteFrom('git_repository_archives').where('git_repository_id', '=', id).execute();
+  await writePrefixes(trx, id, wanted.prefixes);
+  await writeHookSecret(trx, { gitRepositoryId: id }, wanted.secret);
+  if (wanted.enabled && (difference.kind === 'new' || moved)) await enqueueLook(trx, id);
+}
+
+/** What a namespace says holds for all its members, those included that are there already. */
+async function writeGitNamespace(trx: Trx, wanted: WantedGitNamespace, difference: Difference): Promise<void> {
+  const row = {
+    url: wanted.url,
+    max_depth: wanted.maxDepth,
+    max_repositories: wanted.maxRepositories,
+    allow_file: wanted.allowFile,
+    plain_tags: wanted.plainTags,
+    plain_quilt: wanted.plainQuilt,
+    max_pack_bytes: wanted.maxPackBytes,
+    fetch_deadline: toInterval(wanted.fetchDeadlineSeconds),
+    poll_every: toInterval(wanted.pollEverySeconds),
+    notices_per_minute: wanted.noticesPerMinute,
+    enabled: wanted.enabled,
+  };
+  const { id } = await trx
+    .insertInto('git_namespaces')
+    .values({ name: wanted.name, ...row })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet(row))
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  await trx.deleteFrom('git_namespace_archives').where('git_namespace_id', '=', id).execute();
   for (const [distro, archive] of wanted.prefixes) {
     await trx
-      .insertInto('git_repository_archives')
-      .values({ git_repository_id: id, distro, archive_id: await archiveId(trx, archive) })
+      .insertInto('git_namespace_archives')
+      .values({ git_namespace_id: id, distro, archive_id: await archiveId(trx, archive) })
       .execute();
   }
-  if (wanted.enabled && (difference.kind === 'new' || moved)) {
-    // One after another with the other tasks of this Git repository, see tags/scan.ts.
-    await enqueue(trx, 'tags.scan', { gitRepositoryId: id }, { jobKey: `tags.scan:${id}`, queueName: `git:${id}` });
+  await writeHookSecret(trx, { gitNamespaceId: id }, wanted.secret);
+  const moved = hasMoved(difference);
+  const members = await trx
+    .selectFrom('git_repositories')
+    .select(['id', 'namespace_path'])
+    .where('namespace_id', '=', id)
+    .execute();
+  for (const member of members) {
+    const settings = memberSettings(wanted, member.namespace_path ?? '');
+    await trx
+      .updateTable('git_repositories')
+      .set(moved ? { ...settings, ...LOOKED_AT_ANEW } : settings)
+      .where('id', '=', member.id)
+      .execute();
+    await writePrefixes(trx, member.id, wanted.prefixes);
+    if (wanted.enabled && moved) await enqueueLook(trx, member.id);
   }
+}
+
+function hasMoved(difference: Difference): boolean {
+  return difference.kind === 'changed' && difference.changes.some(({ label }) => label === 'url');
+}
+
+async function writePrefixes(trx: Trx, gitRepositoryId: number, prefixes: ReadonlyMap<string, string>): Promise<void> {
+  await trx.deleteFrom('git_repository_archives').where('git_repository_id', '=', gitRepositoryId).execute();
+  for (const [distro, archive] of prefixes) {
+    await trx
+      .insertInto('git_repository_archives')
+      .values({ git_repository_id: gitRepositoryId, distro, archive_id: await archiveId(trx, archive) })
+      .execute();
+  }
+}
+
+/** One after another with the other tasks of this Git repository, see tags/scan.ts. */
+async function enqueueLook(trx: Trx, id: number): Promise<void> {
+  await enqueue(trx, 'tags.scan', { gitRepositoryId: id }, { jobKey: `tags.scan:${id}`, queueName: `git:${id}` });
 }
 
 /** A new suite is an apt source from its first second; a changed one says so in its Release. */

@@ -20,6 +20,11 @@
  *     [git."packages/hello"]
  *     url = "https://forge.example.org/packages/hello.git"
  *     prefixes = { landfall = "main" }
+ *     hook-secret = "hello.secret"                 # a file with the secret that the forge sends or signs with
+ *
+ *     [git-namespace."team"]                       # what lies below becomes known by its first notice
+ *     url = "https://forge.example.org/team/*"
+ *     prefixes = { landfall = "main" }
  *
  *     [person.alice]
  *     name = "Alice Example"
@@ -61,6 +66,7 @@ export function readDistributionFiles(files: readonly DistributionFile[]): {
     archives: [],
     suites: [],
     gitRepositories: [],
+    gitNamespaces: [],
     people: [],
     groups: [],
     grants: [],
@@ -189,10 +195,34 @@ function declare(file: DistributionFile, value: FileValue, declarations: Declara
         maxPackBytes: git['max-pack-bytes'],
         fetchDeadlineSeconds: git['fetch-deadline'],
         pollEverySeconds: git['poll-every'],
+        noticesPerMinute: git['notices-per-minute'],
+        hookSecret: git['hook-secret'] ?? null,
         enabled: git.enabled,
       },
       file,
       path: ['git', key],
+    });
+  }
+  for (const [key, namespace] of Object.entries(value['git-namespace'])) {
+    declarations.gitNamespaces.push({
+      value: {
+        name: key,
+        url: namespace.url,
+        prefixes: new Map(Object.entries(namespace.prefixes)),
+        maxDepth: namespace['max-depth'],
+        maxRepositories: namespace['max-repositories'],
+        allowFile: namespace['allow-file'],
+        plainTags: namespace['plain-tags'],
+        plainQuilt: namespace['plain-quilt'] ?? null,
+        maxPackBytes: namespace['max-pack-bytes'],
+        fetchDeadlineSeconds: namespace['fetch-deadline'],
+        pollEverySeconds: namespace['poll-every'],
+        noticesPerMinute: namespace['notices-per-minute'],
+        hookSecret: namespace['hook-secret'] ?? null,
+        enabled: namespace.enabled,
+      },
+      file,
+      path: ['git-namespace', key],
     });
   }
   for (const [key, person] of Object.entries(value.person)) {

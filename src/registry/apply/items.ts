@@ -5,7 +5,14 @@
 import { createHash } from 'node:crypto';
 import type { GrantFacts } from '../../permissions/index.ts';
 import { formatDuration } from './durations.ts';
-import type { DeclaredArchive, DeclaredGitRepository, DeclaredGroup, DeclaredPerson } from './declarations.ts';
+import type { HookSecret } from '../hook-secrets.ts';
+import type {
+  DeclaredArchive,
+  DeclaredGitNamespace,
+  DeclaredGitRepository,
+  DeclaredGroup,
+  DeclaredPerson,
+} from './declarations.ts';
 
 /** Label and text, in the order in which a person reads them. An empty text is not shown. */
 export type Fields = readonly (readonly [label: string, text: string])[];
@@ -46,6 +53,30 @@ export interface WantedSuite {
   readonly audience: string;
   readonly parents: readonly string[];
   readonly newerThan: readonly string[];
+}
+
+/**
+ * A secret as it stands in a plan and in the audit: that there is one, and that another takes its place. `kept` is what the
+ * database holds already.
+ */
+export type SecretState = 'none' | 'set' | 'replaced';
+
+export interface WantedGitRepository extends Omit<DeclaredGitRepository, 'hookSecret'> {
+  readonly secret: HookSecret | null;
+  readonly secretState: SecretState;
+  /** The namespace that it came by until now; declared by itself it belongs to none. */
+  readonly namespace: string | null;
+}
+
+export interface WantedGitNamespace extends Omit<DeclaredGitNamespace, 'hookSecret'> {
+  readonly secret: HookSecret | null;
+  readonly secretState: SecretState;
+}
+
+/** How the secret that is wanted stands to the one that there is. */
+export function secretStateOf(wanted: HookSecret | null, existing: HookSecret | null): SecretState {
+  if (wanted === null) return 'none';
+  return existing === null || existing.equals(wanted) ? 'set' : 'replaced';
 }
 
 export function fieldsOfExternal(external: WantedExternal): Fields {
@@ -93,11 +124,10 @@ export function fieldsOfSuite(suite: WantedSuite): Fields {
   ];
 }
 
-export function fieldsOfGitRepository(git: DeclaredGitRepository): Fields {
-  const prefixes = [...git.prefixes].sort(([one], [other]) => (one < other ? -1 : 1));
+export function fieldsOfGitRepository(git: WantedGitRepository): Fields {
   return [
     ['url', git.url],
-    ['prefixes', prefixes.map(([distro, archive]) => `${distro}/ to ${archive}`).join(', ')],
+    ['prefixes', prefixesOf(git.prefixes)],
     ['may read from this machine', yes(git.allowFile)],
     ['plain tags', yes(git.plainTags)],
     ['plain source', git.plainSource ?? ''],
@@ -105,8 +135,36 @@ export function fieldsOfGitRepository(git: DeclaredGitRepository): Fields {
     ['largest pack', `${git.maxPackBytes} bytes`],
     ['fetch deadline', formatDuration(git.fetchDeadlineSeconds)],
     ['polled every', formatDuration(git.pollEverySeconds)],
+    ['notices a minute', String(git.noticesPerMinute)],
+    ['hook secret', git.secretState === 'none' ? '' : git.secretState],
+    ['of the namespace', git.namespace ?? ''],
     ['enabled', git.enabled ? 'yes' : 'no'],
   ];
+}
+
+export function fieldsOfGitNamespace(namespace: WantedGitNamespace): Fields {
+  return [
+    ['url', namespace.url],
+    ['prefixes', prefixesOf(namespace.prefixes)],
+    ['depth of paths', String(namespace.maxDepth)],
+    ['Git repositories at most', String(namespace.maxRepositories)],
+    ['may read from this machine', yes(namespace.allowFile)],
+    ['plain tags', yes(namespace.plainTags)],
+    ['plain quilt mode', namespace.plainQuilt ?? ''],
+    ['largest pack', `${namespace.maxPackBytes} bytes`],
+    ['fetch deadline', formatDuration(namespace.fetchDeadlineSeconds)],
+    ['polled every', formatDuration(namespace.pollEverySeconds)],
+    ['notices a minute', String(namespace.noticesPerMinute)],
+    ['hook secret', namespace.secretState === 'none' ? '' : namespace.secretState],
+    ['enabled', namespace.enabled ? 'yes' : 'no'],
+  ];
+}
+
+function prefixesOf(prefixes: ReadonlyMap<string, string>): string {
+  return [...prefixes]
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([distro, archive]) => `${distro}/ to ${archive}`)
+    .join(', ');
 }
 
 export function fieldsOfPerson(person: Omit<DeclaredPerson, 'keys'>): Fields {

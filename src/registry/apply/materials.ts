@@ -1,6 +1,7 @@
-/** The keys and keyrings that distribution files name: found among what was sent along, and read. */
+/** The keys, keyrings and secrets that distribution files name: found among what was sent along, and read. */
 import { readKeyFile, type PublicKey } from '../../permissions/index.ts';
 import { publicKeyPackets, readKeys } from '../../platform/gpg.ts';
+import { type HookSecret, MAX_SECRET_BYTES, MIN_SECRET_BYTES, readHookSecret } from '../hook-secrets.ts';
 import type { Declarations, Declared } from './declarations.ts';
 import { problemAt } from './files.ts';
 import { show, type ApplyProblem } from './problems.ts';
@@ -10,7 +11,13 @@ export interface Materials {
   readonly keyrings: ReadonlyMap<string, Buffer>;
   /** By handle. */
   readonly keys: ReadonlyMap<string, readonly PublicKey[]>;
+  /** Of Git repositories and namespaces, by {@link secretKey}. */
+  readonly secrets: ReadonlyMap<string, HookSecret>;
   readonly problems: readonly ApplyProblem[];
+}
+
+export function secretKey(kind: 'git' | 'git-namespace', name: string): string {
+  return `${kind} ${name}`;
 }
 
 /** Needs no database, and is the slow part: gpg reads each key. */
@@ -58,7 +65,35 @@ export async function readMaterials(declarations: Declarations): Promise<Materia
     }
     keys.set(person.value.handle, found);
   }
-  return { keyrings, keys, problems };
+  const secrets = new Map<string, HookSecret>();
+  for (const git of declarations.gitRepositories) readSecret(git, secretKey('git', git.value.name), secrets, problems);
+  for (const namespace of declarations.gitNamespaces) {
+    readSecret(namespace, secretKey('git-namespace', namespace.value.name), secrets, problems);
+  }
+  return { keyrings, keys, secrets, problems };
+}
+
+function readSecret(
+  declared: Declared<{ readonly hookSecret: string | null }>,
+  key: string,
+  secrets: Map<string, HookSecret>,
+  problems: ApplyProblem[],
+): void {
+  const { hookSecret } = declared.value;
+  const bytes = hookSecret === null ? undefined : attachment(declared, ['hook-secret'], hookSecret, problems);
+  if (bytes === undefined) return;
+  const read = readHookSecret(bytes);
+  if (read.kind === 'secret') {
+    secrets.set(key, read.secret);
+    return;
+  }
+  problems.push(
+    problemAt(declared, ['hook-secret'], {
+      problem: `names a file with no usable secret: ${read.reason}`,
+      expected: `one line of ${MIN_SECRET_BYTES} to ${MAX_SECRET_BYTES} printable characters`,
+      remedy: `make one with \`openssl rand -hex 32 >${hookSecret ?? 'FILE'}\`, and give the same one to the forge`,
+    }),
+  );
 }
 
 function isKeyItself(entry: string): boolean {

@@ -9,13 +9,14 @@
  */
 import { createHash } from 'node:crypto';
 import { describeGrant, keyChanges, mergeKey, type GrantFacts, type PublicKey } from '../../permissions/index.ts';
-import type { DeclaredArchive, DeclaredGitRepository, DeclaredGrant, DeclaredPerson } from './declarations.ts';
+import type { DeclaredArchive, DeclaredGrant, DeclaredPerson } from './declarations.ts';
 import {
   compareFields,
   describeChanges,
   describeFields,
   fieldsOfArchive,
   fieldsOfExternal,
+  fieldsOfGitNamespace,
   fieldsOfGitRepository,
   fieldsOfPerson,
   fieldsOfSuite,
@@ -24,6 +25,8 @@ import {
   type FieldChange,
   type Fields,
   type WantedExternal,
+  type WantedGitNamespace,
+  type WantedGitRepository,
   type WantedSuite,
 } from './items.ts';
 import { governedReceivers } from './rules-people.ts';
@@ -52,7 +55,8 @@ export type Step =
   | { readonly kind: 'add-member'; readonly group: string; readonly person: string }
   | { readonly kind: 'archive'; readonly wanted: DeclaredArchive; readonly difference: Difference }
   | { readonly kind: 'suite'; readonly wanted: WantedSuite; readonly difference: Difference }
-  | { readonly kind: 'git'; readonly wanted: DeclaredGitRepository; readonly difference: Difference }
+  | { readonly kind: 'git'; readonly wanted: WantedGitRepository; readonly difference: Difference }
+  | { readonly kind: 'git-namespace'; readonly wanted: WantedGitNamespace; readonly difference: Difference }
   | { readonly kind: 'grant'; readonly wanted: DeclaredGrant }
   | { readonly kind: 'withdraw-grant'; readonly grant: GrantFacts }
   | { readonly kind: 'remove-member'; readonly group: string; readonly person: string };
@@ -80,6 +84,7 @@ const ORDER: readonly Step['kind'][] = [
   'archive',
   'suite',
   'git',
+  'git-namespace',
   'add-member',
   'grant',
   'withdraw-grant',
@@ -128,6 +133,15 @@ export async function makePlan(wanted: Wanted, state: State): Promise<Plan> {
         value,
         state.gitRepositories.get(value.name),
         (difference) => ({ kind: 'git', wanted: value, difference }),
+      ),
+    ),
+    ...wanted.gitNamespaces.flatMap(({ value }) =>
+      differing(
+        `Git namespace ${value.name}`,
+        fieldsOfGitNamespace,
+        value,
+        state.gitNamespaces.get(value.name),
+        (difference) => ({ kind: 'git-namespace', wanted: value, difference }),
       ),
     ),
     ...wanted.people.flatMap(({ value: { handle, name, email, active } }) =>

@@ -5,12 +5,13 @@
  * stays while something is in it, and what was meant for a group never becomes public by a changed line (the end of an
  * embargo is a copy).
  */
-import type { Declared, DeclaredArchive, DeclaredGitRepository } from './declarations.ts';
+import type { Declared, DeclaredArchive } from './declarations.ts';
 import { problemAt } from './files.ts';
 import type { WantedSuite } from './items.ts';
 import { show, type ApplyProblem } from './problems.ts';
 import type { State } from './state.ts';
-import { aptUriProblem, gitUrlProblem } from './urls.ts';
+import { checkGit } from './rules-git.ts';
+import { aptUriProblem } from './urls.ts';
 import { suiteKey, unknownReference, type Names, type Wanted } from './wanted.ts';
 
 export function checkRegistry(wanted: Wanted, names: Names, state: State): ApplyProblem[] {
@@ -24,7 +25,7 @@ export function checkRegistry(wanted: Wanted, names: Names, state: State): Apply
   checkSuiteWords(wanted, state, problems);
   checkCycles(wanted, state, 'parents', problems);
   checkCycles(wanted, state, 'newerThan', problems);
-  checkGitRepositories(wanted.gitRepositories, names, state, problems);
+  checkGit(wanted, names, state, problems);
   return problems;
 }
 
@@ -209,64 +210,4 @@ function pathBack(start: string, edges: ReadonlyMap<string, readonly string[]>):
     }
   }
   return undefined;
-}
-
-/** A DISTRO prefix means one archive wherever it is used: otherwise a signed tag could be played into another one. */
-function checkGitRepositories(
-  declared: readonly Declared<DeclaredGitRepository>[],
-  names: Names,
-  state: State,
-  problems: ApplyProblem[],
-): void {
-  const declaredNames = new Set(declared.map(({ value }) => value.name));
-  const prefixes = new Map<string, { readonly archive: string; readonly by: string }>();
-  const urls = new Map([...state.gitRepositories.values()].map(({ name, url }) => [url, name]));
-  for (const git of state.gitRepositories.values()) {
-    if (declaredNames.has(git.name)) continue;
-    for (const [distro, archive] of git.prefixes) prefixes.set(distro, { archive, by: git.name });
-  }
-  for (const one of declared) {
-    const git = one.value;
-    const url = gitUrlProblem(git.url, git.allowFile);
-    if (url !== undefined) problems.push(problemAt(one, ['url'], url));
-    const owner = urls.get(git.url);
-    if (owner !== undefined && owner !== git.name) {
-      problems.push(
-        problemAt(one, ['url'], {
-          problem: `is that of the Git repository ${owner} already`,
-          expected: 'a URL for each Git repository',
-          remedy: `use ${owner}, or change its URL first`,
-        }),
-      );
-    }
-    urls.set(git.url, git.name);
-    if (git.plainTags && (git.plainSource === null || git.plainQuilt === null)) {
-      problems.push(
-        problemAt(one, ['plain-tags'], {
-          problem: 'is true, and a plain tag says neither source nor quilt mode',
-          expected: 'plain-source and plain-quilt beside it',
-          remedy: 'add both',
-        }),
-      );
-    }
-    for (const [distro, archive] of git.prefixes) {
-      if (!names.archives.has(archive)) {
-        problems.push(unknownReference(one, ['prefixes', distro], 'archive', archive, names.archives));
-        continue;
-      }
-      const other = prefixes.get(distro);
-      if (other !== undefined && other.archive !== archive) {
-        problems.push(
-          problemAt(one, ['prefixes', distro], {
-            problem: `leads to the archive ${archive}, and the prefix is taken: it leads to ${other.archive} (Git repository ${other.by})`,
-            expected: `${other.archive}, or another prefix`,
-            remedy:
-              'a prefix means one archive in all Git repositories, so that a signed tag cannot be played into another',
-          }),
-        );
-        continue;
-      }
-      prefixes.set(distro, { archive, by: git.name });
-    }
-  }
 }

@@ -88,6 +88,22 @@ const archiveShape = {
     .default(['3.0 (native)', '3.0 (quilt)']),
   suite: z.record(suiteName, z.strictObject(suiteShape), { error: 'tables [archive.NAME.suite.SUITE]' }).default({}),
 };
+const count = (least: number, most: number) => {
+  const words = `a number from ${least} to ${most}`;
+  return z.int({ error: words }).min(least, words).max(most, words);
+};
+/** What a single Git repository and a namespace have in common. */
+const remoteShape = {
+  'max-pack-bytes': z
+    .int({ error: 'a number of bytes' })
+    .min(1024, 'at least 1024 bytes')
+    .default(4 * 1024 ** 3),
+  'fetch-deadline': duration(1, 'a span of time such as "10min"').prefault('10min'),
+  'poll-every': duration(10, 'a span of time of at least ten seconds, such as "5min"').prefault('5min'),
+  'notices-per-minute': count(1, 6000).default(60),
+  'hook-secret': line('the name of a file with the secret that the forge proves its notices with').optional(),
+  enabled: flag.default(true),
+};
 const gitName = 'a name of lower-case letters, digits and + . / _ -';
 const gitShape = {
   url: z.string({ error: 'the URL of a Git repository' }),
@@ -105,13 +121,18 @@ const gitShape = {
       error: '"gbp", "unapplied", "linear", "baredebian" or "native"',
     })
     .optional(),
-  'max-pack-bytes': z
-    .int({ error: 'a number of bytes' })
-    .min(1024, 'at least 1024 bytes')
-    .default(4 * 1024 ** 3),
-  'fetch-deadline': duration(1, 'a span of time such as "10min"').prefault('10min'),
-  'poll-every': duration(10, 'a span of time of at least ten seconds, such as "5min"').prefault('5min'),
-  enabled: flag.default(true),
+  ...remoteShape,
+};
+const namespaceName = 'a name of lower-case letters, digits and + . _ -';
+const namespaceShape = {
+  url: z.string({ error: 'an address that ends with /* or /*.git, such as "https://forge.example.org/group/*"' }),
+  prefixes: gitShape.prefixes,
+  'max-depth': count(1, 8).default(1),
+  'max-repositories': count(1, 100_000).default(1000),
+  'allow-file': flag.default(false),
+  'plain-tags': flag.default(false),
+  'plain-quilt': gitShape['plain-quilt'],
+  ...remoteShape,
 };
 const personShape = {
   name: line('the name of the person'),
@@ -160,6 +181,11 @@ const fileShape = {
       error: 'tables [git."NAME"]',
     })
     .default({}),
+  'git-namespace': z
+    .record(z.string().regex(/^[a-z0-9][a-z0-9+._-]{0,63}$/, namespaceName), z.strictObject(namespaceShape), {
+      error: 'tables [git-namespace."NAME"]',
+    })
+    .default({}),
   person: z.record(name, z.strictObject(personShape), { error: 'tables [person.HANDLE]' }).default({}),
   group: z.record(name, z.strictObject(groupShape), { error: 'tables [group.NAME]' }).default({}),
   grant: z.array(z.strictObject(grantShape), { error: 'tables [[grant]]' }).default([]),
@@ -179,6 +205,8 @@ export function knownKeys(path: readonly (string | number)[]): readonly string[]
       return Object.keys(path[2] === 'suite' ? suiteShape : archiveShape);
     case 'git':
       return Object.keys(gitShape);
+    case 'git-namespace':
+      return Object.keys(namespaceShape);
     case 'person':
       return Object.keys(personShape);
     case 'group':

@@ -13,8 +13,10 @@ import {
 import { databaseNow, type Db } from '../../platform/database.ts';
 import { listArchives, listSuites } from '../archives.ts';
 import { listGitRepositories } from '../git-repositories.ts';
-import type { DeclaredArchive, DeclaredGitRepository } from './declarations.ts';
-import type { WantedExternal, WantedSuite } from './items.ts';
+import { findHookSecret, type HookSecret } from '../hook-secrets.ts';
+import { distrosOfNamespace, listNamespaces } from '../namespaces.ts';
+import type { DeclaredArchive } from './declarations.ts';
+import type { WantedExternal, WantedGitNamespace, WantedGitRepository, WantedSuite } from './items.ts';
 
 export interface ExistingArchive extends DeclaredArchive {
   readonly id: number;
@@ -37,7 +39,8 @@ export interface State {
   readonly archives: ReadonlyMap<string, ExistingArchive>;
   /** By `ARCHIVE/SUITE`. */
   readonly suites: ReadonlyMap<string, ExistingSuite>;
-  readonly gitRepositories: ReadonlyMap<string, DeclaredGitRepository & { readonly id: number }>;
+  readonly gitRepositories: ReadonlyMap<string, WantedGitRepository & { readonly id: number }>;
+  readonly gitNamespaces: ReadonlyMap<string, WantedGitNamespace & { readonly id: number }>;
   readonly people: ReadonlyMap<string, Person>;
   /** Of everybody, by fingerprint. */
   readonly keys: ReadonlyMap<string, KeyRow & { readonly handle: string }>;
@@ -66,6 +69,7 @@ export async function loadState(db: Db): Promise<State> {
     archives: await loadArchives(db),
     suites: await loadSuites(db),
     gitRepositories: await loadGitRepositories(db),
+    gitNamespaces: await loadGitNamespaces(db),
     people: new Map(people.map((person) => [person.handle, person])),
     keys: new Map(keys.map((key) => [key.fingerprint, key])),
     groups: new Map(groups.map(({ id, name, members }) => [name, { id, members }])),
@@ -165,19 +169,37 @@ async function loadSuites(db: Db): Promise<Map<string, ExistingSuite>> {
   );
 }
 
-async function loadGitRepositories(db: Db): Promise<Map<string, DeclaredGitRepository & { readonly id: number }>> {
+async function loadGitNamespaces(db: Db): Promise<Map<string, WantedGitNamespace & { readonly id: number }>> {
+  const found = new Map<string, WantedGitNamespace & { readonly id: number }>();
+  for (const namespace of await listNamespaces(db)) {
+    const prefixes = new Map(
+      (await distrosOfNamespace(db, namespace.id)).map(({ distro, archive }) => [distro, archive]),
+    );
+    const secret = (await findHookSecret(db, { gitNamespaceId: namespace.id })) ?? null;
+    found.set(namespace.name, { ...namespace, prefixes, secret, secretState: stored(secret) });
+  }
+  return found;
+}
+
+function stored(secret: HookSecret | null): 'none' | 'set' {
+  return secret === null ? 'none' : 'set';
+}
+
+async function loadGitRepositories(db: Db): Promise<Map<string, WantedGitRepository & { readonly id: number }>> {
+  const namespaces = new Map((await listNamespaces(db)).map(({ id, name }) => [id, name]));
   const prefixes = await db
     .selectFrom('git_repository_archives')
     .innerJoin('archives', 'archives.id', 'git_repository_archives.archive_id')
     .select(['git_repository_id', 'distro', 'archives.name as archive'])
     .execute();
-  const found = new Map<string, DeclaredGitRepository & { readonly id: number }>();
+  const found = new Map<string, WantedGitRepository & { readonly id: number }>();
   const byRepository = new Map<number, Map<string, string>>();
   for (const row of prefixes) {
     const own = byRepository.get(row.git_repository_id) ?? new Map<string, string>();
     byRepository.set(row.git_repository_id, own.set(row.distro, row.archive));
   }
   for (const git of await listGitRepositories(db)) {
+    const secret = (await findHookSecret(db, { gitRepositoryId: git.id })) ?? null;
     found.set(git.name, {
       id: git.id,
       name: git.name,
@@ -190,6 +212,10 @@ async function loadGitRepositories(db: Db): Promise<Map<string, DeclaredGitRepos
       maxPackBytes: git.maxPackBytes,
       fetchDeadlineSeconds: git.fetchDeadlineSeconds,
       pollEverySeconds: git.pollEverySeconds,
+      noticesPerMinute: git.noticesPerMinute,
+      secret,
+      secretState: stored(secret),
+      namespace: git.namespaceId === null ? null : (namespaces.get(git.namespaceId) ?? null),
       enabled: git.enabled,
     });
   }

@@ -7,15 +7,20 @@ import type {
   Declarations,
   Declared,
   DeclaredArchive,
-  DeclaredGitRepository,
   DeclaredGrant,
   DeclaredGroup,
   DeclaredPerson,
   DeclaredSuite,
 } from './declarations.ts';
 import { problemAt } from './files.ts';
-import type { WantedExternal, WantedSuite } from './items.ts';
-import type { Materials } from './materials.ts';
+import {
+  secretStateOf,
+  type WantedExternal,
+  type WantedGitNamespace,
+  type WantedGitRepository,
+  type WantedSuite,
+} from './items.ts';
+import { secretKey, type Materials } from './materials.ts';
 import { nearestName, oneOf, show, type ApplyProblem } from './problems.ts';
 import type { State } from './state.ts';
 
@@ -28,7 +33,8 @@ export interface Wanted {
   readonly externals: readonly Declared<WantedExternal>[];
   readonly archives: readonly Declared<DeclaredArchive>[];
   readonly suites: readonly Declared<WantedSuite>[];
-  readonly gitRepositories: readonly Declared<DeclaredGitRepository>[];
+  readonly gitRepositories: readonly Declared<WantedGitRepository>[];
+  readonly gitNamespaces: readonly Declared<WantedGitNamespace>[];
   readonly people: readonly Declared<WantedPerson>[];
   readonly groups: readonly Declared<DeclaredGroup>[];
   readonly grants: readonly Declared<DeclaredGrant>[];
@@ -73,7 +79,16 @@ export function resolve(
       ...suite,
       value: resolveSuite(suite, names, audiences.get(suite.value.archive) ?? 'public', problems),
     })),
-    gitRepositories: declarations.gitRepositories,
+    gitRepositories: declarations.gitRepositories.map((git) => {
+      const secret = materials.secrets.get(secretKey('git', git.value.name)) ?? null;
+      const before = state.gitRepositories.get(git.value.name)?.secret ?? null;
+      return { ...git, value: { ...git.value, secret, secretState: secretStateOf(secret, before), namespace: null } };
+    }),
+    gitNamespaces: declarations.gitNamespaces.map((namespace) => {
+      const secret = materials.secrets.get(secretKey('git-namespace', namespace.value.name)) ?? null;
+      const before = state.gitNamespaces.get(namespace.value.name)?.secret ?? null;
+      return { ...namespace, value: { ...namespace.value, secret, secretState: secretStateOf(secret, before) } };
+    }),
     people: declarations.people.map((person) => ({
       ...person,
       value: { ...person.value, publicKeys: materials.keys.get(person.value.handle) ?? [] },
@@ -159,6 +174,7 @@ function refuseTwice(declarations: Declarations, problems: ApplyProblem[]): void
   check(declarations.archives, ({ name }) => name);
   check(declarations.suites, suiteKey);
   check(declarations.gitRepositories, ({ name }) => name);
+  check(declarations.gitNamespaces, ({ name }) => name);
   check(declarations.people, ({ handle }) => handle);
   check(declarations.groups, ({ name }) => name);
 }

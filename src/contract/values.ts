@@ -20,6 +20,10 @@ export const offset = z
 /** RFC 3339, UTC. */
 export const time = z.string().openapi({ format: 'date-time', example: '2025-01-31T12:00:00.000Z' });
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected a sha256 in lower-case hexadecimal');
+/** Of an OpenPGP primary key, version 4 or 6. */
+export const fingerprint = z
+  .string()
+  .regex(/^(?:[0-9A-F]{40}|[0-9A-F]{64})$/, 'expected a fingerprint in upper-case hexadecimal');
 /** Names of archives, people, workers, pools. */
 export const name = z
   .string()

@@ -77,7 +77,16 @@ export async function exportPublicKey(
   fingerprint: string,
   options: { readonly armor?: boolean } = {},
 ): Promise<Buffer> {
-  const doing = `export the key ${fingerprint}`;
+  return await exportPublicKeys(home, [fingerprint], options);
+}
+
+/** As {@link exportPublicKey}, several keys in one keyring. @throws LandfallError `gpg.no-key` when none is there */
+export async function exportPublicKeys(
+  home: string,
+  fingerprints: readonly [string, ...string[]],
+  options: { readonly armor?: boolean } = {},
+): Promise<Buffer> {
+  const doing = `export the key ${fingerprints.join(' and ')}`;
   const { stdout } = await exec(
     [
       'gpg',
@@ -86,12 +95,61 @@ export async function exportPublicKey(
       ...QUIET,
       ...(options.armor === false ? [] : ['--armor']),
       '--export',
-      requireFingerprint(fingerprint),
+      ...fingerprints.map(requireFingerprint),
     ],
     { doing, deadlineMs: DEADLINE_MS },
   );
   if (stdout.length > 0) return stdout;
   throw new LandfallError({ code: 'gpg.no-key', doing, reason: 'it is not in the keyring' });
+}
+
+/** Lets a key of `home`, of which the secret part is there, expire in so many days from now. */
+export async function extendKey(home: string, fingerprint: string, days: number): Promise<void> {
+  await gpg(
+    home,
+    [
+      '--passphrase',
+      '',
+      '--pinentry-mode',
+      'loopback',
+      '--quick-set-expire',
+      requireFingerprint(fingerprint),
+      String(days),
+    ],
+    { doing: `extend the key ${fingerprint}` },
+  );
+}
+
+/**
+ * The key of `home` with those certifications that the key `certifier` made in `certified`, a copy of it, and no others;
+ * undefined when there is none that is good. Binary. Nothing in `home` changes.
+ */
+export async function verifyCertification(
+  home: string,
+  fingerprint: string,
+  from: { readonly certified: Uint8Array; readonly certifier: Uint8Array; readonly certifierFingerprint: string },
+): Promise<Buffer | undefined> {
+  const own = await exportPublicKey(home, fingerprint, { armor: false });
+  return await withGnupgHome(async (apart) => {
+    for (const bytes of [own, from.certifier, from.certified]) await importKey(apart, bytes);
+    const { stdout } = await gpg(apart, ['--with-colons', '--check-sigs', requireFingerprint(fingerprint)], {
+      doing: 'check a certification',
+    });
+    const keyId = from.certifierFingerprint.slice(-16);
+    // sig:!:::ALGORITHM:KEYID:…:CLASS: where ! says that the signature was computed and is good. @see doc/DETAILS of GnuPG
+    const good = stdout
+      .toString('utf8')
+      .split('\n')
+      .map((line) => line.split(':'))
+      .some((field) => field[0] === 'sig' && field[1] === '!' && field[4] === keyId && /^1[0-3]/.test(field[10] ?? ''));
+    if (!good) return undefined;
+    const { stdout: clean } = await gpg(
+      apart,
+      ['--export-options', 'export-clean', '--export', requireFingerprint(fingerprint)],
+      { doing: 'export a certified key', status: false },
+    );
+    return clean;
+  });
 }
 
 /** Imports keys, public or secret, and returns their fingerprints. */
@@ -105,6 +163,8 @@ export async function importKey(home: string, bytes: Uint8Array): Promise<string
 export interface SignOptions {
   readonly home: string;
   readonly fingerprint: string;
+  /** Keys that sign beside it: a signature of each stands in the one block. */
+  readonly alsoBy?: readonly string[];
   readonly payload: Uint8Array;
   /** Default true. */
   readonly armor?: boolean;
@@ -263,8 +323,7 @@ async function sign(options: Omit<SignOptions, 'armor'>, mode: readonly string[]
       ...fakedTime(options.at),
       '--digest-algo',
       'SHA512',
-      '--local-user',
-      requireFingerprint(options.fingerprint),
+      ...[options.fingerprint, ...(options.alsoBy ?? [])].flatMap((key) => ['--local-user', requireFingerprint(key)]),
       ...mode,
     ],
     {
@@ -280,9 +339,16 @@ async function sign(options: Omit<SignOptions, 'armor'>, mode: readonly string[]
 async function gpg(
   home: string,
   args: readonly string[],
-  options: { readonly doing: string; readonly input?: Uint8Array; readonly at?: Date | undefined },
+  options: {
+    readonly doing: string;
+    readonly input?: Uint8Array;
+    readonly at?: Date | undefined;
+    /** False: stdout is the data alone. */
+    readonly status?: boolean;
+  },
 ): Promise<ExecResult> {
-  return await exec(['gpg', '--homedir', home, ...QUIET, '--status-fd', '1', ...fakedTime(options.at), ...args], {
+  const status = options.status === false ? [] : ['--status-fd', '1'];
+  return await exec(['gpg', '--homedir', home, ...QUIET, ...status, ...fakedTime(options.at), ...args], {
     doing: options.doing,
     deadlineMs: DEADLINE_MS,
     ...(options.input === undefined ? {} : { input: options.input }),

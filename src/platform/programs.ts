@@ -33,6 +33,7 @@ const PACKAGE_OF_PROGRAM: ReadonlyMap<string, string> = new Map([
   ['prlimit', 'util-linux'],
   ['pristine-tar', 'pristine-tar'],
   ['setpriv', 'util-linux'],
+  ['sqv', 'sqv'],
   ['ssh', 'openssh-client'],
   ['ssh-keygen', 'openssh-client'],
   ['tar', 'tar'],

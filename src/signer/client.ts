@@ -5,13 +5,26 @@
 import { request } from 'node:http';
 import type { z } from 'zod';
 import { problemSchema } from '../contract/problem.ts';
-import { keyAnswerSchema, releaseAnswerSchema, type KeyRequest, type ReleaseRequest } from '../contract/signer.ts';
+import {
+  keyAnswerSchema,
+  keyStatementAnswerSchema,
+  logAnswerSchema,
+  releaseAnswerSchema,
+  type KeyAnswer,
+  type KeyRequest,
+  type KeyStatement,
+  type KeyStatementAnswer,
+  type LogAnswer,
+  type ReleaseRequest,
+} from '../contract/signer.ts';
 import { LandfallError, describeError } from '../platform/errors.ts';
 
 /** What `archive/` expects of whoever signs; the two agree by shape, since neither may import the other. */
 export interface SignerClient {
-  ensureKey(archive: string, userId: string): Promise<{ readonly fingerprint: string; readonly publicKey: string }>;
-  findKey(archive: string): Promise<{ readonly fingerprint: string; readonly publicKey: string } | undefined>;
+  ensureKey(archive: string, userId: string): Promise<KeyAnswer>;
+  findKey(archive: string): Promise<KeyAnswer | undefined>;
+  changeKey(statement: KeyStatement): Promise<KeyStatementAnswer>;
+  readLog(after: number, limit: number): Promise<LogAnswer>;
   signRelease(statement: {
     readonly archive: string;
     readonly suite: string;
@@ -19,7 +32,13 @@ export interface SignerClient {
     readonly serial: number;
     readonly date: Date;
     readonly release: string;
-  }): Promise<{ readonly inRelease: Buffer; readonly releaseGpg: Buffer; readonly fingerprint: string }>;
+  }): Promise<{
+    readonly inRelease: Buffer;
+    readonly releaseGpg: Buffer;
+    readonly fingerprint: string;
+    readonly fingerprints: readonly string[];
+    readonly log: { readonly line: number; readonly hash: string };
+  }>;
 }
 
 /** The signer's answer may take as long as two gpg runs on a busy machine. */
@@ -32,32 +51,24 @@ export function createSignerClient(options: { readonly socket: string }): Signer
   return {
     ensureKey: async (archive, userId) => {
       const body: KeyRequest = { archive, userId };
-      const { fingerprint, publicKey } = await call(
-        socket,
-        'POST',
-        '/v1/keys',
-        body,
-        keyAnswerSchema,
-        'make a signing key',
-      );
-      return { fingerprint, publicKey };
+      return await call(socket, 'POST', '/v1/keys', body, keyAnswerSchema, 'make a signing key');
     },
     findKey: async (archive) => {
       try {
         const path = `/v1/keys/${encodeURIComponent(archive)}`;
-        const { fingerprint, publicKey } = await call(
-          socket,
-          'GET',
-          path,
-          undefined,
-          keyAnswerSchema,
-          'read a signing key',
-        );
-        return { fingerprint, publicKey };
+        return await call(socket, 'GET', path, undefined, keyAnswerSchema, 'read a signing key');
       } catch (error) {
         if (error instanceof LandfallError && error.code === 'signer.no-key') return undefined;
         throw error;
       }
+    },
+    changeKey: async (statement) => {
+      const doing = `${statement.kind.replace('-', ' the ')} of ${statement.archive}`;
+      return await call(socket, 'POST', '/v1/key-statements', statement, keyStatementAnswerSchema, doing);
+    },
+    readLog: async (after, limit) => {
+      const path = `/v1/log?after=${after}&limit=${limit}`;
+      return await call(socket, 'GET', path, undefined, logAnswerSchema, "read the signer's log");
     },
     signRelease: async (statement) => {
       const body: ReleaseRequest = { ...statement, date: statement.date.toISOString() };
@@ -65,6 +76,8 @@ export function createSignerClient(options: { readonly socket: string }): Signer
       const answer = await call(socket, 'POST', '/v1/release', body, releaseAnswerSchema, doing);
       return {
         fingerprint: answer.fingerprint,
+        fingerprints: answer.fingerprints,
+        log: answer.log,
         inRelease: Buffer.from(answer.inRelease, 'base64'),
         releaseGpg: Buffer.from(answer.releaseGpg, 'base64'),
       };

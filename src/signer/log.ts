@@ -1,63 +1,132 @@
 /**
- * The signer's memory: one line of JSON for each Release that it was ready to sign, only ever added to, on the disk before
- * the signature leaves. Read whole at start; the last line of each suite says what may be signed next.
+ * The signer's memory: one line for each Release that it was ready to sign and for each change of its keys, only ever added
+ * to, on the disk before a signature leaves. Each line holds the hash of the one before it (platform/hash-chain.ts), so that a
+ * change is found. Read whole at start.
  *
  * It knows nothing of the database, so a database that was restored from a backup cannot talk it into a lower serial (H18).
  */
+import { createReadStream } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { LandfallError } from '../platform/errors.ts';
-import { readFileIfExists, storing, syncDirectory } from '../platform/files.ts';
+import { storing, syncDirectory } from '../platform/files.ts';
+import { chainLine, checkLine, EMPTY_CHAIN, type ChainHead } from '../platform/hash-chain.ts';
 
-const entrySchema = z.object({
-  /** When it was written, by the signer's clock. */
-  at: z.string(),
-  archive: z.string(),
-  suite: z.string(),
-  serial: z.int().positive(),
-  /** The Release's Date. */
-  date: z.string(),
-  /** Of the Release's bytes. */
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  /** Of the key. */
-  fingerprint: z.string(),
-});
-export type SignedEntry = z.infer<typeof entrySchema>;
+const fingerprint = z.string().regex(/^(?:[0-9A-F]{40}|[0-9A-F]{64})$/);
+/** When it was written, by the signer's clock, and for which archive. */
+const common = { at: z.string(), archive: z.string() };
+const asked = { ...common, fingerprint, by: z.string(), reason: z.string() };
+
+const entrySchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('release'),
+    ...common,
+    suite: z.string(),
+    serial: z.int().positive(),
+    /** The Release's Date and Valid-Until. */
+    date: z.string(),
+    validUntil: z.string().nullable(),
+    /** Of the Release's bytes. */
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    /** Of the keys. */
+    fingerprints: z.array(fingerprint).min(1),
+  }),
+  z.strictObject({ kind: z.literal('key-made'), ...asked, expiresAt: z.string().nullable() }),
+  /** `retiring`: the keys that were active until then and make room. */
+  z.strictObject({ kind: z.literal('key-activated'), ...asked, retiring: z.array(fingerprint) }),
+  z.strictObject({ kind: z.literal('key-retired'), ...asked }),
+  z.strictObject({ kind: z.literal('key-extended'), ...asked, expiresAt: z.string() }),
+  z.strictObject({ kind: z.literal('key-certified'), ...asked, certifier: fingerprint }),
+]);
+export type LogEntry = z.infer<typeof entrySchema>;
+export type SignedEntry = Extract<LogEntry, { kind: 'release' }>;
+export type KeyEntry = Exclude<LogEntry, { kind: 'release' }>;
 
 export interface SignerLog {
-  /** The newest entry of a suite. */
-  last(archive: string, suite: string): SignedEntry | undefined;
   /** Adds an entry; durable after return. @throws LandfallError `storage.*` */
-  append(entry: SignedEntry): Promise<void>;
+  append(entry: LogEntry): Promise<ChainHead>;
+  /** Up to `limit` lines behind the line `after`, as they stand in the file now. */
+  read(after: number, limit: number): Promise<string[]>;
+  readonly head: ChainHead;
   close(): Promise<void>;
 }
 
-/** Opens the log in `home`. @throws LandfallError `signer.log-damaged` */
-export async function openSignerLog(home: string): Promise<SignerLog> {
-  const path = join(home, 'releases.jsonl');
-  const newest = new Map<string, SignedEntry>();
-  const content = (await readFileIfExists(path)) ?? Buffer.alloc(0);
-  const whole = content.lastIndexOf(10) + 1;
-  for (const [index, line] of content.toString('utf8', 0, whole).split('\n').entries()) {
-    if (line === '') continue;
-    const entry = parseEntry(line);
-    if (entry === undefined) throw damaged(path, index + 1);
-    newest.set(keyOf(entry.archive, entry.suite), entry);
+/** Opens the log in `home`, and tells `replay` of every entry in order. @throws LandfallError `signer.log-damaged` */
+export async function openSignerLog(
+  home: string,
+  replay: (entry: LogEntry, head: ChainHead) => void,
+): Promise<SignerLog> {
+  const path = join(home, 'log.jsonl');
+  const handle = await storing(`open ${path}`, () => open(path, 'a+', 0o600));
+  let head = EMPTY_CHAIN;
+  try {
+    await cutTornLine(path, handle);
+    for await (const text of linesOf(path)) {
+      const checked = checkLine(head, text);
+      if (checked.kind === 'broken') throw damaged(path, checked.line, checked.reason);
+      const entry = entrySchema.safeParse(checked.entry);
+      if (!entry.success) throw damaged(path, checked.head.line, 'it says nothing that this signer knows');
+      head = checked.head;
+      replay(entry.data, head);
+    }
+    await storing(`sync ${path}`, () => handle.sync());
+    await syncDirectory(dirname(path));
+  } catch (error) {
+    await handle.close();
+    throw error;
   }
-  const handle = await storing(`open ${path}`, () => open(path, 'a', 0o600));
-  // A crash may leave part of a line behind: its signature never left, so it says nothing.
-  if (whole < content.length) await storing(`cut ${path}`, () => handle.truncate(whole));
-  await handle.sync();
-  await syncDirectory(dirname(path));
   return {
-    last: (archive, suite) => newest.get(keyOf(archive, suite)),
+    get head() {
+      return head;
+    },
     append: async (entry) => {
-      await appendLine(handle, path, JSON.stringify(entry));
-      newest.set(keyOf(entry.archive, entry.suite), entry);
+      const made = chainLine(head, entry);
+      await appendLine(handle, path, made.text);
+      head = made.head;
+      return head;
+    },
+    read: async (after, limit) => {
+      const lines: string[] = [];
+      let at = 0;
+      for await (const text of linesOf(path)) {
+        at += 1;
+        if (at > after) lines.push(text);
+        if (lines.length >= limit) break;
+      }
+      return lines;
     },
     close: () => handle.close(),
   };
+}
+
+/** A crash may leave part of a line behind: its signature never left, so it says nothing. */
+async function cutTornLine(path: string, handle: FileHandle): Promise<void> {
+  const { size } = await handle.stat();
+  const step = 64 * 1024;
+  for (let end = size; end > 0;) {
+    const start = Math.max(0, end - step);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(end - start), 0, end - start, start);
+    const last = buffer.subarray(0, bytesRead).lastIndexOf(10);
+    if (last >= 0) {
+      const whole = start + last + 1;
+      if (whole < size) await storing(`cut ${path}`, () => handle.truncate(whole));
+      return;
+    }
+    end = start;
+  }
+  if (size > 0) await storing(`cut ${path}`, () => handle.truncate(0));
+}
+
+async function* linesOf(path: string): AsyncGenerator<string> {
+  const stream = createReadStream(path, { encoding: 'utf8', highWaterMark: 256 * 1024 });
+  try {
+    // Only the line feed ends a line here: what else might is escaped in JSON or belongs to a changed line.
+    for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) yield line;
+  } finally {
+    stream.destroy();
+  }
 }
 
 async function appendLine(handle: FileHandle, path: string, line: string): Promise<void> {
@@ -74,24 +143,11 @@ async function appendLine(handle: FileHandle, path: string, line: string): Promi
   });
 }
 
-function parseEntry(line: string): SignedEntry | undefined {
-  try {
-    const parsed = entrySchema.safeParse(JSON.parse(line));
-    return parsed.success ? parsed.data : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function keyOf(archive: string, suite: string): string {
-  return `${archive} ${suite}`;
-}
-
-function damaged(path: string, line: number): LandfallError {
+function damaged(path: string, line: number, reason: string): LandfallError {
   return new LandfallError({
     code: 'signer.log-damaged',
     doing: 'start the signer',
-    reason: `line ${line} of ${path} cannot be read`,
+    reason: `line ${line} of ${path}: ${reason}`,
     remedy: 'restore the file from a backup; without it the signer cannot know what it must not sign again',
   });
 }

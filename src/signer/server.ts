@@ -1,24 +1,33 @@
 /**
  * The signer: a process of its own that holds the archives' keys and signs Release files, and nothing else. It has no
- * database; what it must remember is its log. Requests are worked on one after another.
+ * database; what it must remember is its log: which keys there are and what they may do, and the last Release of each suite.
+ * Requests are worked on one after another.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { z } from 'zod';
 import { problem, PROBLEM_TYPE } from '../contract/problem.ts';
 import {
   keyRequestSchema,
+  keyStatementSchema,
+  MAX_LOG_LINES,
   MAX_SIGNER_REQUEST_BYTES,
   releaseRequestSchema,
   type KeyAnswer,
+  type KeyRequest,
+  type KeyStatement,
+  type KeyStatementAnswer,
+  type LogAnswer,
   type ReleaseAnswer,
   type ReleaseRequest,
 } from '../contract/signer.ts';
 import { systemClock, type Clock } from '../platform/clock.ts';
 import { LandfallError, describeError } from '../platform/errors.ts';
 import { ensureDirectory } from '../platform/files.ts';
+import type { ChainHead } from '../platform/hash-chain.ts';
 import type { Logger } from '../platform/log.ts';
-import { openKeyStore, type HeldKey, type KeyStore } from './keys.ts';
-import { openSignerLog, type SignerLog } from './log.ts';
+import { judgeKeyStatement, openKeyBook, type KeyBook, type StatementRefused } from './key-book.ts';
+import { openKeyStore, type KeyStore } from './keys.ts';
+import { openSignerLog, type KeyEntry, type SignedEntry, type SignerLog } from './log.ts';
 import { listenOnSocket } from './socket.ts';
 import { judgeRelease } from './statements.ts';
 
@@ -36,7 +45,7 @@ export interface RunningSigner {
 }
 
 type Answer =
-  | { readonly kind: 'answer'; readonly body: KeyAnswer | ReleaseAnswer }
+  | { readonly kind: 'answer'; readonly body: KeyAnswer | KeyStatementAnswer | ReleaseAnswer | LogAnswer }
   | {
       readonly kind: 'problem';
       readonly status: number;
@@ -47,9 +56,17 @@ type Answer =
 
 interface Signer {
   readonly keys: KeyStore;
+  readonly book: KeyBook;
   readonly memory: SignerLog;
+  /** The newest Release of each suite, and where the log tells of it. */
+  readonly newest: Map<string, LoggedRelease>;
   readonly clock: Clock;
   readonly log: Logger;
+}
+
+interface LoggedRelease {
+  readonly entry: SignedEntry;
+  readonly head: ChainHead;
 }
 
 /**
@@ -74,9 +91,14 @@ export async function runSigner(options: SignerOptions): Promise<RunningSigner> 
   server.requestTimeout = 30_000;
   await listenOnSocket(server, options.socket);
   try {
-    const memory = await openSignerLog(options.home);
+    const book = openKeyBook();
+    const newest: Signer['newest'] = new Map();
+    const memory = await openSignerLog(options.home, (entry, head) => {
+      if (entry.kind === 'release') newest.set(suiteKey(entry), { entry, head });
+      else book.enter(entry);
+    });
     const keys = await openKeyStore(options.home);
-    ready.resolve({ keys, memory, clock: options.clock ?? systemClock, log: options.log });
+    ready.resolve({ keys, book, memory, newest, clock: options.clock ?? systemClock, log: options.log });
     options.log.info({ socket: options.socket }, 'the signer listens');
     return {
       stop: async () => {
@@ -120,51 +142,184 @@ async function handle(signer: Signer, request: IncomingMessage, response: Server
 }
 
 async function route(signer: Signer, request: IncomingMessage): Promise<Answer> {
-  const path = request.url ?? '';
+  const [path = '', query = ''] = (request.url ?? '').split('?', 2);
   if (request.method === 'POST' && path === '/v1/keys') {
     const body = await readBody(request, keyRequestSchema);
-    if (body.kind !== 'value') return body;
-    return keyAnswer(body.value.archive, await signer.keys.ensure(body.value.archive, body.value.userId));
+    return body.kind === 'value' ? await ensureKey(signer, body.value) : body;
+  }
+  if (request.method === 'POST' && path === '/v1/key-statements') {
+    const body = await readBody(request, keyStatementSchema);
+    return body.kind === 'value' ? await keyStatement(signer, body.value) : body;
   }
   const [, archive] = /^\/v1\/keys\/([a-z0-9][a-z0-9.-]{0,63})$/.exec(path) ?? [];
   if (request.method === 'GET' && archive !== undefined) {
-    const key = await signer.keys.find(archive);
-    return key === undefined ? noKey(archive) : keyAnswer(archive, key);
+    const answer = await keyAnswer(signer, archive);
+    return answer === undefined ? noKey(archive) : { kind: 'answer', body: answer };
   }
   if (request.method === 'POST' && path === '/v1/release') {
     const body = await readBody(request, releaseRequestSchema);
     return body.kind === 'value' ? await signRelease(signer, body.value) : body;
   }
+  if (request.method === 'GET' && path === '/v1/log') {
+    const number = (name: string): number =>
+      Number(/^\d{1,15}$/.exec(new URLSearchParams(query).get(name) ?? '')?.[0] ?? 0);
+    const lines = await signer.memory.read(number('after'), Math.min(MAX_LOG_LINES, number('limit') || MAX_LOG_LINES));
+    return { kind: 'answer', body: { lines, total: signer.memory.head.line } };
+  }
   return { kind: 'problem', status: 404, code: 'signer.no-such-route', detail: 'the signer has no such route' };
 }
 
+/** The archive's keys; its first key is made and active at once. */
+async function ensureKey(signer: Signer, { archive, userId }: KeyRequest): Promise<Answer> {
+  if (!signer.book.of(archive).some(({ state }) => state === 'active')) {
+    // One that was made and not activated, since the signer was cut off in between, is as good as a new one.
+    const there = signer.book.of(archive).find(({ state }) => state === 'upcoming');
+    const asked = { archive, by: 'landfall', reason: 'the first key of the archive' };
+    const fingerprint = there?.fingerprint ?? (await makeKey(signer, { ...asked, userId }));
+    await enter(signer, { kind: 'key-activated', at: now(signer), ...asked, fingerprint, retiring: [] });
+  }
+  const answer = await keyAnswer(signer, archive);
+  if (answer === undefined) throw new Error('a key that was made is not there');
+  return { kind: 'answer', body: answer };
+}
+
+async function keyStatement(signer: Signer, statement: KeyStatement): Promise<Answer> {
+  const { archive, by, reason } = statement;
+  const asked = { archive, by, reason };
+  if (statement.kind === 'make-key') {
+    return await statementAnswer(signer, archive, 'done', await makeKey(signer, statement));
+  }
+  const { fingerprint } = statement;
+  const judged = judgeKeyStatement(signer.book.of(archive), statement, signer.clock.now());
+  if (judged.kind === 'refused') return refused(judged);
+  if (judged.kind === 'unchanged') return await statementAnswer(signer, archive, 'unchanged', fingerprint);
+  switch (statement.kind) {
+    case 'activate-key':
+      await enter(signer, {
+        kind: 'key-activated',
+        at: now(signer),
+        ...asked,
+        fingerprint,
+        retiring: [...judged.retiring],
+      });
+      break;
+    case 'retire-key':
+      await enter(signer, { kind: 'key-retired', at: now(signer), ...asked, fingerprint });
+      break;
+    case 'extend-key': {
+      const expiresAt = (await signer.keys.extend(fingerprint, statement.expiresInDays)).toISOString();
+      await enter(signer, { kind: 'key-extended', at: now(signer), ...asked, fingerprint, expiresAt });
+      break;
+    }
+    case 'certify-key': {
+      const [certified, certifier] = [statement.certified, statement.certifier].map((text) =>
+        Buffer.from(text, 'base64'),
+      );
+      if (certified === undefined || certifier === undefined) throw new Error('two keys were expected');
+      const taken = await signer.keys.certify(fingerprint, certified, certifier);
+      if (taken.kind === 'refused') return refused(taken);
+      await enter(signer, {
+        kind: 'key-certified',
+        at: now(signer),
+        ...asked,
+        fingerprint,
+        certifier: taken.certifier,
+      });
+      break;
+    }
+  }
+  return await statementAnswer(signer, archive, 'done', fingerprint);
+}
+
+/** Makes an upcoming key. gpg keeps user ids apart, so those of later keys carry a number. */
+async function makeKey(
+  signer: Signer,
+  asked: Pick<Extract<KeyStatement, { kind: 'make-key' }>, 'archive' | 'userId' | 'by' | 'reason' | 'expiresInDays'>,
+): Promise<string> {
+  const { archive, userId, by, reason, expiresInDays } = asked;
+  const number = signer.book.of(archive).length + 1;
+  const numbered = number === 1 ? userId : userId.replace(/^[^<]*[^< ]/, (name) => `${name} (${number})`);
+  const made = await signer.keys.make(numbered, expiresInDays);
+  const expiresAt = made.expiresAt?.toISOString() ?? null;
+  await enter(signer, {
+    kind: 'key-made',
+    at: now(signer),
+    archive,
+    fingerprint: made.fingerprint,
+    by,
+    reason,
+    expiresAt,
+  });
+  return made.fingerprint;
+}
+
+/** Writes a change of keys down; from then on it holds. */
+async function enter(signer: Signer, entry: KeyEntry): Promise<void> {
+  await signer.memory.append(entry);
+  signer.book.enter(entry);
+  const { kind, archive, fingerprint, by } = entry;
+  signer.log.info({ kind, archive, fingerprint, by }, 'the keys of an archive changed');
+}
+
+async function statementAnswer(
+  signer: Signer,
+  archive: string,
+  kind: KeyStatementAnswer['kind'],
+  fingerprint: string,
+): Promise<Answer> {
+  const keys = await keyAnswer(signer, archive);
+  return keys === undefined ? noKey(archive) : { kind: 'answer', body: { kind, fingerprint, keys } };
+}
+
+async function keyAnswer(signer: Signer, archive: string): Promise<KeyAnswer | undefined> {
+  const [first, ...others] = signer.book.published(archive).map(({ fingerprint }) => fingerprint);
+  const active = signer.book.of(archive).findLast(({ state }) => state === 'active');
+  if (first === undefined || active === undefined) return undefined;
+  return {
+    archive,
+    fingerprint: active.fingerprint,
+    publicKey: await signer.keys.export([first, ...others]),
+    keys: [...signer.book.of(archive)],
+  };
+}
+
 async function signRelease(signer: Signer, statement: ReleaseRequest): Promise<Answer> {
-  const key = await signer.keys.find(statement.archive);
-  if (key === undefined) return noKey(statement.archive);
-  const now = signer.clock.now();
-  const judged = judgeRelease(statement, signer.memory.last(statement.archive, statement.suite), now);
-  if (judged.kind === 'refused') {
-    return { kind: 'problem', status: 409, code: judged.code, detail: judged.reason, remedy: judged.remedy };
+  const { archive, suite, serial, date } = statement;
+  const time = signer.clock.now();
+  const [first, ...others] = signer.book.signing(archive, time).map(({ fingerprint }) => fingerprint);
+  if (first === undefined) {
+    return signer.book.of(archive).some(({ state }) => state === 'active') ? expired(archive) : noKey(archive);
   }
-  if (!judged.repeated) {
-    await signer.memory.append({
-      at: now.toISOString(),
-      archive: statement.archive,
-      suite: statement.suite,
-      serial: statement.serial,
-      date: statement.date,
+  const last = signer.newest.get(suiteKey(statement));
+  const judged = judgeRelease(statement, last?.entry, time);
+  if (judged.kind === 'refused') return refused(judged);
+  const fingerprints = [first, ...others];
+  let logged = last;
+  if (logged === undefined || !judged.repeated || String(logged.entry.fingerprints) !== String(fingerprints)) {
+    const entry: SignedEntry = {
+      kind: 'release',
+      at: time.toISOString(),
+      archive,
+      suite,
+      serial,
+      date,
+      validUntil: judged.validUntil?.toISOString() ?? null,
       sha256: judged.sha256,
-      fingerprint: key.fingerprint,
-    });
+      fingerprints,
+    };
+    logged = { entry, head: await signer.memory.append(entry) };
+    signer.newest.set(suiteKey(entry), logged);
   }
-  const { inRelease, releaseGpg } = await signer.keys.sign(key, statement.release);
-  signer.log.info({ archive: statement.archive, suite: statement.suite, serial: statement.serial }, 'signed a Release');
+  const { inRelease, releaseGpg } = await signer.keys.sign([first, ...others], statement.release);
+  signer.log.info({ archive, suite, serial, fingerprints }, 'signed a Release');
   return {
     kind: 'answer',
     body: {
-      fingerprint: key.fingerprint,
+      fingerprint: first,
+      fingerprints,
       inRelease: inRelease.toString('base64'),
       releaseGpg: releaseGpg.toString('base64'),
+      log: logged.head,
     },
   };
 }
@@ -195,8 +350,26 @@ async function readBody<S extends z.ZodType>(
   return { kind: 'problem', status: 400, code: 'signer.malformed-request', detail };
 }
 
-function keyAnswer(archive: string, key: HeldKey): Answer {
-  return { kind: 'answer', body: { archive, ...key } };
+function suiteKey({ archive, suite }: { readonly archive: string; readonly suite: string }): string {
+  return `${archive} ${suite}`;
+}
+
+function now(signer: Signer): string {
+  return signer.clock.now().toISOString();
+}
+
+function refused({ code, reason, remedy }: StatementRefused): Answer {
+  return { kind: 'problem', status: 409, code, detail: reason, remedy };
+}
+
+function expired(archive: string): Answer {
+  return {
+    kind: 'problem',
+    status: 409,
+    code: 'signer.keys-expired',
+    detail: `every key of the archive ${archive} that may sign has expired`,
+    remedy: `extend one (\`landfall archive-key extend ${archive}\`), or make and activate a new one`,
+  };
 }
 
 function noKey(archive: string): Answer {

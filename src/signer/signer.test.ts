@@ -125,8 +125,9 @@ describe('signing a Release', () => {
   it('H8 the same content for the same serial is signed again', async () => {
     await client.signRelease(statement(7));
     await expect(client.signRelease(statement(7))).resolves.toMatchObject({});
-    const lines = (await readFile(join(home, 'releases.jsonl'), 'utf8')).trimEnd().split('\n');
-    expect(lines).toHaveLength(1);
+    const lines = (await readFile(join(home, 'log.jsonl'), 'utf8')).trimEnd().split('\n');
+    // The key was made and activated before.
+    expect(lines).toHaveLength(3);
   });
 
   it('other content for the same serial is refused', async () => {
@@ -175,12 +176,12 @@ describe('signing a Release', () => {
     }
   });
 
-  it('part of a line that a crash left in the log is cut off, and a damaged line stops the start', async () => {
+  it('kill -9 while a line is written: what is left of it is cut off; a damaged line stops the start', async () => {
     await client.signRelease(statement(7));
     await signer.stop();
-    const log = join(home, 'releases.jsonl');
+    const log = join(home, 'log.jsonl');
     const before = await readFile(log, 'utf8');
-    await appendFile(log, '{"archive":"main","sui');
+    await appendFile(log, '{"line":3,"previous":"00');
     signer = await start();
     expect(await readFile(log, 'utf8')).toBe(before);
     await expect(client.signRelease(statement(6, at(5)))).rejects.toMatchObject({ code: 'signer.older-serial' });

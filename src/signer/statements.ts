@@ -5,19 +5,13 @@
 import { parseRelease } from '../debian/release.ts';
 import type { ReleaseRequest } from '../contract/signer.ts';
 import { sha256 } from '../platform/files.ts';
+import type { StatementRefused } from './key-book.ts';
 import type { SignedEntry } from './log.ts';
-
-export interface StatementRefused {
-  readonly kind: 'refused';
-  /** `signer.*` */
-  readonly code: string;
-  readonly reason: string;
-  readonly remedy: string;
-}
 
 export interface StatementHolds {
   readonly kind: 'holds';
   readonly sha256: string;
+  readonly validUntil: Date | undefined;
   /** The very same text was signed before (H8). */
   readonly repeated: boolean;
 }
@@ -64,7 +58,8 @@ export function judgeRelease(
     );
   }
   const hash = sha256(statement.release);
-  if (last === undefined) return { kind: 'holds', sha256: hash, repeated: false };
+  const holds = { kind: 'holds', sha256: hash, validUntil: release.validUntil } as const;
+  if (last === undefined) return { ...holds, repeated: false };
   if (statement.serial < last.serial) {
     return refuse(
       'signer.older-serial',
@@ -73,7 +68,7 @@ export function judgeRelease(
     );
   }
   if (statement.serial === last.serial) {
-    if (hash === last.sha256) return { kind: 'holds', sha256: hash, repeated: true };
+    if (hash === last.sha256) return { ...holds, repeated: true };
     return refuse(
       'signer.other-content',
       `serial ${last.serial} of the suite was signed on ${last.at} with other content`,
@@ -87,7 +82,7 @@ export function judgeRelease(
       'set the clock of the database server right; clients take only a newer Date',
     );
   }
-  return { kind: 'holds', sha256: hash, repeated: false };
+  return { ...holds, repeated: false };
 }
 
 const MENDED_BY_CODE = 'this is a fault of the program that asked; its log says more';

@@ -5,15 +5,14 @@
 import { sql } from 'kysely';
 import type { BlobStore } from '../platform/blobs.ts';
 import type { Db } from '../platform/database.ts';
-import { exists } from '../platform/files.ts';
 import type { Logger } from '../platform/log.ts';
-import type { Paths } from '../platform/paths.ts';
-import { collectChunks, openChunkStore } from './index-keeper/store.ts';
+import { collectChunks } from './index-keeper/store.ts';
+import type { Storages } from './storage.ts';
 
 export interface OrphanDeps {
   readonly db: Db;
   readonly blobs: BlobStore;
-  readonly paths: Pick<Paths, 'archive'>;
+  readonly storage: Storages;
   readonly log: Logger;
 }
 
@@ -61,8 +60,6 @@ export async function collectIndexChunks(deps: OrphanDeps, now: Date): Promise<{
   let removed = 0;
   let bytes = 0;
   for (const archive of archives) {
-    const folder = deps.paths.archive(archive.name);
-    if (!(await exists(folder))) continue;
     const { rows } = await sql<{ id: string }>`
       SELECT DISTINCT i.value ->> 'id' AS id
       FROM suites s JOIN publications p ON p.suite_id = s.id,
@@ -73,7 +70,7 @@ export async function collectIndexChunks(deps: OrphanDeps, now: Date): Promise<{
       deps.db,
     );
     const collected = await collectChunks(
-      await openChunkStore(folder),
+      (await deps.storage(archive.name)).chunks,
       rows.map((row) => row.id),
       before,
     );

@@ -14,7 +14,7 @@ import { renewSuites } from './renew.ts';
 
 export interface ArchiveDeps extends PublishDeps {
   readonly clock: Clock;
-  readonly paths: Pick<Paths, 'archive' | 'temporary'>;
+  readonly paths: Pick<Paths, 'temporary'>;
 }
 
 const RENEW_TASK = 'archive.renew';

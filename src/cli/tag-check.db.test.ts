@@ -13,6 +13,7 @@ import { createAccessToken } from '../permissions/index.ts';
 import { systemClock } from '../platform/clock.ts';
 import { isConnectionError, withTransaction } from '../platform/database.ts';
 import { makeTemporaryDirectory, type TemporaryDirectory } from '../platform/files.ts';
+import { folderStorages } from '../archive/index.ts';
 import { statePaths } from '../platform/paths.ts';
 import { createSignerClient } from '../signer/client.ts';
 
@@ -43,6 +44,7 @@ beforeAll(async () => {
     isDatabaseAway: isConnectionError,
     clock: systemClock,
     paths,
+    storage: folderStorages(paths),
     signer: createSignerClient({ socket: paths.signerSocket }),
     signals,
     leaseDesk: openLeaseDesk({ db: world.db, signals, log: world.deps.log }),

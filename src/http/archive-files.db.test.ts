@@ -31,6 +31,7 @@ beforeAll(async () => {
     log: silentLogger(),
     blobs: world.blobs,
     paths: statePaths(world.folder),
+    storage: world.deps.storage,
     publicUrl: 'http://127.0.0.1',
     signer: world.deps.signer,
     signals,

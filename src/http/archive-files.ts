@@ -4,25 +4,22 @@
  * since apt compares the two.
  */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
-import { Readable } from 'node:stream';
 import type { Handler } from 'hono';
 import { findArchive, findSuite } from '../registry/index.ts';
 import { audiencesOf } from '../permissions/index.ts';
-import { isErrnoException } from '../platform/errors.ts';
+import type { ObjectFacts, ObjectStore } from '../platform/objects.ts';
 import { contentRange, selectRange } from './byte-range.ts';
 import { actorOf, authenticate } from './callers.ts';
 import { isNotModified, mayContinue, type Validators } from './conditions.ts';
 import type { HttpDeps } from './deps.ts';
 import type { HttpEnv } from './env.ts';
 import { INERT_POLICY } from './hardening.ts';
-import { openInside, type OpenedFile } from './open-file.ts';
 import { namesOfPath } from './safe-path.ts';
 import { Refusal, notFound } from './refusal.ts';
 
 const PREFIX = '/archive';
-const READ_BYTES = 256 * 1024;
+/** Longer than any name that is published. */
+const MAX_NAME = 800;
 
 const CONTENT_TYPES: ReadonlyMap<string, string> = new Map([
   ['deb', 'application/vnd.debian.binary-package'],
@@ -36,18 +33,20 @@ const CONTENT_TYPES: ReadonlyMap<string, string> = new Map([
 const TEXTS = /^(InRelease|Release|Packages|Sources|Index|Translation-[\w@.-]+|.+\.(dsc|changes|buildinfo|asc|diff))$/;
 
 /** The file behind the request, for GET and HEAD. */
-export function archiveFiles(deps: Pick<HttpDeps, 'db' | 'paths'>): Handler<HttpEnv> {
+export function archiveFiles(deps: Pick<HttpDeps, 'db' | 'storage'>): Handler<HttpEnv> {
   const dates = releaseDates();
   return async (c) => {
     const [archive, ...names] = namesBehind(c.req.raw.url) ?? [];
-    if (archive === undefined || names.length === 0) throw notFound('such file');
+    const name = names.join('/');
+    if (archive === undefined || names.length === 0 || name.length > MAX_NAME) throw notFound('such file');
     const suite = names[0] === 'dists' ? names[1] : undefined;
     const audience = await archiveAudience(deps, archive, c.req.header('authorization'), suite);
-    const opened = await openInside(deps.paths.archive(archive), names);
+    const { published } = await deps.storage(archive);
+    const opened = await published.open(name);
     if (opened === undefined) throw notFound('such file');
     try {
       const immutable = isImmutable(names);
-      const current = await validatorsOf(deps.paths.archive(archive), names, opened, dates);
+      const current = await validatorsOf(published, names, opened, dates);
       const headers = new Headers({
         etag: current.etag,
         'last-modified': current.lastModified.toUTCString(),
@@ -63,14 +62,14 @@ export function archiveFiles(deps: Pick<HttpDeps, 'db' | 'paths'>): Handler<Http
         ifModifiedSince: c.req.header('if-modified-since'),
       };
       if (isNotModified(conditions, current)) {
-        await opened.handle.close();
+        await opened.close();
         return new Response(null, { status: 304, headers });
       }
-      const size = Number(opened.facts.size);
+      const { size } = opened;
       const wanted = mayContinue(c.req.header('if-range'), current) ? c.req.header('range') : undefined;
       const range = selectRange(wanted, size);
       if (range.kind === 'unsatisfiable') {
-        await opened.handle.close();
+        await opened.close();
         throw new Refusal({
           status: 416,
           code: 'range.unsatisfiable',
@@ -84,12 +83,12 @@ export function archiveFiles(deps: Pick<HttpDeps, 'db' | 'paths'>): Handler<Http
       if (range.kind === 'part') headers.set('content-range', contentRange(start, length, size));
       const status = range.kind === 'part' ? 206 : 200;
       if (c.req.raw.method === 'HEAD' || length === 0) {
-        await opened.handle.close();
+        await opened.close();
         return new Response(c.req.raw.method === 'HEAD' ? null : '', { status, headers });
       }
-      return new Response(bytesOf(opened, start, length), { status, headers });
+      return new Response(opened.read(start, length), { status, headers });
     } catch (error) {
-      await opened.handle.close().catch(() => undefined);
+      await opened.close().catch(() => undefined);
       throw error;
     }
   };
@@ -147,56 +146,38 @@ function contentTypeOf(names: readonly string[]): string {
  * so where the bytes really lie and how many they are says which they are.
  */
 async function validatorsOf(
-  root: string,
+  published: ObjectStore,
   names: readonly string[],
-  opened: OpenedFile,
+  opened: ObjectFacts,
   dates: ReleaseDates,
 ): Promise<Validators> {
-  const place = names[0] === 'dists' ? opened.path : names.join('/');
-  const digest = createHash('sha256').update(`${place}\n${opened.facts.size}`).digest('base64url').slice(0, 22);
-  const date = names[0] === 'dists' ? await dates(suiteFolder(root, names, opened.path)) : undefined;
-  const written = new Date(Math.floor(Number(opened.facts.mtimeMs) / 1000) * 1000);
-  return { etag: `"${digest}"`, lastModified: date ?? written };
+  const digest = createHash('sha256').update(`${opened.name}\n${opened.size}`).digest('base64url').slice(0, 22);
+  const date = names[0] === 'dists' ? await dates(published, publicationOf(names, opened.name)) : undefined;
+  return { etag: `"${digest}"`, lastModified: date ?? opened.modifiedAt };
 }
 
-/** The folder of the publication that an opened file belongs to: the file's own, without its names below the suite. */
-function suiteFolder(root: string, names: readonly string[], path: string): string | undefined {
-  const below = join(...names.slice(2));
-  if (names.length < 3 || !path.endsWith(`/${below}`)) return undefined;
-  const folder = path.slice(0, -below.length - 1);
-  return relative(root, folder).startsWith('..') ? undefined : folder;
+/** The prefix of the publication that an opened file belongs to: its own name, without what is asked for below the suite. */
+function publicationOf(names: readonly string[], name: string): string | undefined {
+  const below = `/${names.slice(2).join('/')}`;
+  return names.length >= 3 && name.endsWith(below) ? name.slice(0, -below.length) : undefined;
 }
 
-type ReleaseDates = (folder: string | undefined) => Promise<Date | undefined>;
+type ReleaseDates = (published: ObjectStore, publication: string | undefined) => Promise<Date | undefined>;
 
-/** The Date of the Release in a publication's folder, remembered: the folder never changes once it is published. */
+/** The Date of a publication's Release, remembered: a publication never changes once it is served. */
 function releaseDates(): ReleaseDates {
-  const known = new Map<string, Date>();
-  return async (folder) => {
-    if (folder === undefined) return undefined;
-    const remembered = known.get(folder);
+  const stores = new WeakMap<ObjectStore, Map<string, Date>>();
+  return async (published, publication) => {
+    if (publication === undefined) return undefined;
+    const known = stores.get(published) ?? new Map<string, Date>();
+    stores.set(published, known);
+    const remembered = known.get(publication);
     if (remembered !== undefined) return remembered;
-    const date = await readDate(join(folder, 'Release'));
-    if (date === undefined) return undefined;
+    const release = await published.read(`${publication}/Release`);
+    const milliseconds = Date.parse(/^Date: (.+)$/m.exec(release?.toString('utf8') ?? '')?.[1] ?? '');
+    if (Number.isNaN(milliseconds)) return undefined;
     if (known.size >= 1_000) known.clear();
-    known.set(folder, date);
-    return date;
+    known.set(publication, new Date(milliseconds));
+    return new Date(milliseconds);
   };
-}
-
-async function readDate(path: string): Promise<Date | undefined> {
-  try {
-    const match = /^Date: (.+)$/m.exec(await readFile(path, 'utf8'));
-    const milliseconds = Date.parse(match?.[1] ?? '');
-    return Number.isNaN(milliseconds) ? undefined : new Date(milliseconds);
-  } catch (error) {
-    if (isErrnoException(error)) return undefined;
-    throw error;
-  }
-}
-
-function bytesOf(opened: OpenedFile, start: number, length: number): ReadableStream<Uint8Array> {
-  // The stream closes the file: at its end, on an error, and when the client goes away.
-  const stream = opened.handle.createReadStream({ start, end: start + length - 1, highWaterMark: READ_BYTES });
-  return Readable.toWeb(stream) as ReadableStream<Uint8Array>;
 }

@@ -9,7 +9,7 @@ import type { Logger } from '../platform/log.ts';
 import type { Paths } from '../platform/paths.ts';
 import type { LeaseDesk, Signals } from '../lighthouse/index.ts';
 import type { createAccessToken, mayAct } from '../permissions/index.ts';
-import type { ReleaseSigner } from '../archive/index.ts';
+import type { ReleaseSigner, Storages } from '../archive/index.ts';
 
 /** A handle for the services. */
 export type Db = Parameters<typeof mayAct>[0];
@@ -32,6 +32,8 @@ export interface HttpDeps {
   readonly log: Logger;
   readonly blobs: BlobStore;
   readonly paths: Paths;
+  /** Of the archives, for what they publish. */
+  readonly storage: Storages;
   /** How people and hooks reach this server, without a slash at its end. */
   readonly publicUrl: string;
   readonly signer: ReleaseSigner;

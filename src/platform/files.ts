@@ -265,7 +265,8 @@ export async function* chunksOf(source: Uint8Array | string | Readable): AsyncGe
   }
 }
 
-async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
+/** Writes all of the bytes, in as many pieces as the kernel takes them in. */
+export async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
   let offset = 0;
   while (offset < chunk.length) {
     const { bytesWritten } = await handle.write(chunk, offset, chunk.length - offset);

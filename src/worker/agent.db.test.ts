@@ -18,6 +18,7 @@ import {
   readLog,
   revokeWorker,
 } from '../lighthouse/index.ts';
+import { folderStorages } from '../archive/index.ts';
 import { createFolderBlobStore, type BlobStore } from '../platform/blobs.ts';
 import { systemClock } from '../platform/clock.ts';
 import { isConnectionError, withTransaction } from '../platform/database.ts';
@@ -88,6 +89,7 @@ beforeEach(async () => {
     log,
     blobs: { ...blobs, open: (sha256, range) => opening(sha256, range) },
     paths: statePaths(folder.path),
+    storage: folderStorages(statePaths(folder.path)),
     publicUrl: 'http://landfall.example',
     signer: createSignerClient({ socket: join(folder.path, 'no-signer.sock') }),
     signals,

@@ -6,9 +6,9 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CheckDeps } from '../../src/archive/checks/deps.ts';
-import { openIndexKeeper } from '../../src/archive/index-keeper/store.ts';
 import type { FaultPoint, PublishDeps } from '../../src/archive/publish/publication.ts';
 import { publishSuite } from '../../src/archive/publish/publisher.ts';
+import { folderStorages, type Storages } from '../../src/archive/storage.ts';
 import { readDebControl } from '../../src/debian/deb.ts';
 import { formatPackagesStanza } from '../../src/debian/packages.ts';
 import { poolPath } from '../../src/debian/pool.ts';
@@ -23,7 +23,7 @@ import { createSignerClient } from '../../src/signer/client.ts';
 import { runSigner, type RunningSigner } from '../../src/signer/server.ts';
 import { createTestDatabase, type TestDatabase } from '../postgres.ts';
 import { createAptClient, type AptClient } from './apt-client.ts';
-import { serveFolder, type StaticServer } from './static-server.ts';
+import { serveArchives, type ArchiveServer } from './archive-server.ts';
 
 export interface ArchiveWorld {
   readonly database: TestDatabase;
@@ -34,8 +34,9 @@ export interface ArchiveWorld {
   readonly deps: PublishDeps & CheckDeps;
   readonly archiveId: number;
   readonly suiteId: number;
+  /** Where what is published lies, when it lies in a folder. */
   readonly archiveFolder: string;
-  readonly server: StaticServer;
+  readonly server: ArchiveServer;
   /** A fresh apt of that architecture that reads the suite. */
   apt(architecture?: string, suite?: string): Promise<AptClient>;
   /** Publishes until there is nothing new, waiting for the next second where it must. */
@@ -47,7 +48,8 @@ export interface ArchiveWorld {
 
 export interface WorldOptions {
   readonly architectures?: readonly string[];
-  readonly keeper?: PublishDeps['keeper'];
+  /** Default: folders below the state folder. */
+  readonly storage?: Storages;
   /** Where the state folder is made; default: the system's folder for temporary files. */
   readonly parent?: string;
 }
@@ -103,9 +105,9 @@ export async function createArchiveWorld(options: WorldOptions = {}): Promise<Ar
     paths,
     signer: createSignerClient({ socket: paths.signerSocket }),
     log: silentLogger(),
-    keeper: options.keeper ?? openIndexKeeper,
+    storage: options.storage ?? folderStorages(paths),
   };
-  const server = await serveFolder(paths.archives);
+  const server = await serveArchives(deps);
   const clients: AptClient[] = [];
   const world: ArchiveWorld = {
     database,
@@ -121,7 +123,7 @@ export async function createArchiveWorld(options: WorldOptions = {}): Promise<Ar
       const key = await deps.signer.ensureKey('main', 'Landfall archive main');
       const client = await createAptClient(
         join(temporary.path, `apt-${clients.length}`),
-        { url: `${server.url}/main`, suite: name, components: ['main'], key: key.publicKey },
+        { url: `${server.url}/archive/main`, suite: name, components: ['main'], key: key.publicKey },
         architecture,
       );
       clients.push(client);

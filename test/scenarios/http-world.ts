@@ -13,6 +13,7 @@ import { isConnectionError, withTransaction } from '../../src/platform/database.
 import { makeTemporaryDirectory } from '../../src/platform/files.ts';
 import { silentLogger } from '../../src/platform/log.ts';
 import { listen } from '../../src/platform/notifications.ts';
+import { folderStorages } from '../../src/archive/index.ts';
 import { statePaths, type Paths } from '../../src/platform/paths.ts';
 import { createSignerClient } from '../../src/signer/client.ts';
 import { runSigner, type RunningSigner } from '../../src/signer/server.ts';
@@ -88,6 +89,7 @@ export async function createHttpWorld(): Promise<HttpWorld> {
     log,
     blobs,
     paths,
+    storage: folderStorages(paths),
     publicUrl: PUBLIC_URL,
     signer: createSignerClient({ socket: paths.signerSocket }),
     signals,

@@ -4,7 +4,7 @@
  */
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ARCHIVE_CRON, archiveKeyring, archiveTasks, openIndexKeeper } from '../../archive/index.ts';
+import { ARCHIVE_CRON, archiveKeyring, archiveTasks, folderStorages } from '../../archive/index.ts';
 import { buildTasks } from '../../builds/index.ts';
 import { createApp } from '../../http/app.ts';
 import { startHttp } from '../../http/server.ts';
@@ -71,7 +71,8 @@ async function serve(
   const leaseDesk = openLeaseDesk({ db, signals, log });
   const lighthouse = { db, log, partsFolder: join(paths.temporary, 'parts') };
   atEnd(watchLeases(lighthouse));
-  const deps = { db, blobs, clock: systemClock, log, paths, publicUrl, signer, signals };
+  const storage = folderStorages(paths);
+  const deps = { db, blobs, clock: systemClock, log, paths, publicUrl, signer, signals, storage };
   const tasks = await startTasks({
     connection: settings.database,
     concurrency: config.tasks.concurrency,
@@ -81,7 +82,7 @@ async function serve(
       ...tagTasks(deps),
       ...sourceTasks(deps),
       ...buildTasks({ ...deps, archiveKeyring: async (archive) => await archiveKeyring(deps, archive) }),
-      ...archiveTasks({ ...deps, keeper: openIndexKeeper }),
+      ...archiveTasks(deps),
       ...lighthouseTasks(lighthouse),
     },
     onGivenUp: (task, payload, error) => log.error({ task, payload, error }, 'a task was given up: somebody must look'),

@@ -3,47 +3,44 @@
  * hashes of both and of the plain text, in one pass.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { open, rm, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { storing } from '../../platform/files.ts';
+import type { Digest } from '../../platform/files.ts';
+import type { ObjectWriter } from '../../platform/objects.ts';
 import type { Chunk } from './chunk.ts';
 import type { IndexFile, IndexTarget } from './keeper.ts';
 import { streamEnd, streamHeader, type XzRecord } from './xz-blocks.ts';
 
 const WRITE_BYTES = 1024 * 1024;
 
-/** Writes `STEM.gz` and `STEM.xz`, durable after return; when it fails, neither is left. */
+/** Writes `STEM.gz` and `STEM.xz`; when it fails, neither is left. */
 export async function writeIndexFiles(chunks: AsyncIterable<Chunk>, target: IndexTarget): Promise<IndexFile[]> {
-  const { directory, stem } = target;
-  return await storing(`write the index ${join(directory, stem)}`, async () => {
-    const plain = new Sum();
-    const gzip = await HashedFile.create(join(directory, `${stem}.gz`));
-    let xz: HashedFile | undefined;
-    try {
-      xz = await HashedFile.create(join(directory, `${stem}.xz`));
-      await xz.write(streamHeader());
-      const records: XzRecord[] = [];
-      for await (const chunk of chunks) {
-        plain.add(chunk.text);
-        await gzip.write(chunk.gzip);
-        await xz.write(chunk.xz);
-        records.push({ unpaddedSize: chunk.xzUnpaddedSize, uncompressedSize: chunk.text.length });
-      }
-      // A file of no member is no gzip file; an xz stream may well have no block.
-      if (records.length === 0) await gzip.write(gzipSync(Buffer.alloc(0)));
-      await xz.write(streamEnd(records));
-      const [gzipSum, xzSum] = await Promise.all([gzip.finish(), xz.finish()]);
-      return [
-        { name: stem, ...plain.digest(), stored: false },
-        { name: `${stem}.gz`, ...gzipSum, stored: true },
-        { name: `${stem}.xz`, ...xzSum, stored: true },
-      ];
-    } catch (error) {
-      for (const file of [gzip, xz]) await file?.discard();
-      throw error;
+  const { batch, prefix, stem } = target;
+  const plain = new Sum();
+  const gzip = new LargePieces(await batch.create(`${prefix}/${stem}.gz`));
+  let xz: LargePieces | undefined;
+  try {
+    xz = new LargePieces(await batch.create(`${prefix}/${stem}.xz`));
+    await xz.write(streamHeader());
+    const records: XzRecord[] = [];
+    for await (const chunk of chunks) {
+      plain.add(chunk.text);
+      await gzip.write(chunk.gzip);
+      await xz.write(chunk.xz);
+      records.push({ unpaddedSize: chunk.xzUnpaddedSize, uncompressedSize: chunk.text.length });
     }
-  });
+    // A file of no member is no gzip file; an xz stream may well have no block.
+    if (records.length === 0) await gzip.write(gzipSync(Buffer.alloc(0)));
+    await xz.write(streamEnd(records));
+    const [gzipSum, xzSum] = await Promise.all([gzip.finish(), xz.finish()]);
+    return [
+      { name: stem, ...plain.digest(), stored: false },
+      { name: `${stem}.gz`, ...gzipSum, stored: true },
+      { name: `${stem}.xz`, ...xzSum, stored: true },
+    ];
+  } catch (error) {
+    for (const file of [gzip, xz]) await file?.discard();
+    throw error;
+  }
 }
 
 /** sha256 and size of bytes as they pass. */
@@ -61,49 +58,35 @@ class Sum {
   }
 }
 
-/** A new file, written in large pieces, with its sum. */
-class HashedFile {
-  readonly #path: string;
-  readonly #handle: FileHandle;
-  readonly #sum = new Sum();
+/** Hands small pieces on in large ones. */
+class LargePieces {
+  readonly #writer: ObjectWriter;
   #waiting: Buffer[] = [];
   #size = 0;
 
-  private constructor(path: string, handle: FileHandle) {
-    this.#path = path;
-    this.#handle = handle;
-  }
-
-  static async create(path: string): Promise<HashedFile> {
-    return new HashedFile(path, await open(path, 'wx', 0o644));
+  constructor(writer: ObjectWriter) {
+    this.#writer = writer;
   }
 
   async write(bytes: Buffer): Promise<void> {
-    this.#sum.add(bytes);
     this.#waiting.push(bytes);
     this.#size += bytes.length;
     if (this.#size >= WRITE_BYTES) await this.#flush();
   }
 
-  async finish(): Promise<{ readonly sha256: string; readonly size: number }> {
+  async finish(): Promise<Digest> {
     await this.#flush();
-    await this.#handle.chmod(0o644);
-    await this.#handle.sync();
-    await this.#handle.close();
-    return this.#sum.digest();
+    return await this.#writer.finish();
   }
 
   async discard(): Promise<void> {
-    await this.#handle.close().catch(() => undefined);
-    await rm(this.#path, { force: true });
+    await this.#writer.discard();
   }
 
   async #flush(): Promise<void> {
     const bytes = Buffer.concat(this.#waiting);
     this.#waiting = [];
     this.#size = 0;
-    for (let written = 0; written < bytes.length;) {
-      written += (await this.#handle.write(bytes, written, bytes.length - written)).bytesWritten;
-    }
+    await this.#writer.write(bytes);
   }
 }

@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createFolderBlobStore, createMemoryBlobStore, type FolderBlobStore } from '../../platform/blobs.ts';
 import { exec } from '../../platform/exec.ts';
 import { makeTemporaryDirectory, type TemporaryDirectory } from '../../platform/files.ts';
+import { createFolderObjectStore } from '../../platform/object-folder.ts';
 import { cut, endsChunk } from './borders.ts';
 import { decodeChunk, encodeChunk, makeChunks } from './chunk.ts';
 import { createChunkedIndexKeeper } from './chunked.ts';
-import type { IndexChange, IndexEntry, IndexKeeper, WrittenIndex } from './keeper.ts';
+import type { IndexChange, IndexEntry, IndexKeeper, IndexTarget, WrittenIndex } from './keeper.ts';
 import { decodeManifest } from './manifest.ts';
 import { compareKeys } from './order.ts';
 import { createWholeIndexKeeper } from './whole.ts';
@@ -35,22 +36,21 @@ function numbered(amount: number, from = 0): IndexEntry[] {
   return Array.from({ length: amount }, (_, index) => entry(`package-${String(from + index).padStart(5, '0')}`));
 }
 
-async function target(stem = 'Packages'): Promise<{ directory: string; stem: string }> {
+function target(stem = 'Packages'): IndexTarget {
   count += 1;
-  const directory = join(scratch.path, String(count));
-  await mkdir(directory);
-  return { directory, stem };
+  const store = createFolderObjectStore(scratch.path);
+  return { batch: store.batch(), prefix: String(count), stem };
 }
 
 /** Writes an index and has the real tools look at its files; gives the plain text. */
 async function written(
-  write: (to: { directory: string; stem: string }) => Promise<WrittenIndex | undefined>,
+  write: (to: IndexTarget) => Promise<WrittenIndex | undefined>,
   stem = 'Packages',
 ): Promise<{ index: WrittenIndex; text: string }> {
-  const to = await target(stem);
+  const to = target(stem);
   const index = await write(to);
   if (index === undefined) throw new Error('it is not kept');
-  const path = (suffix: string): string => join(to.directory, `${stem}${suffix}`);
+  const path = (suffix: string): string => join(scratch.path, to.prefix, `${stem}${suffix}`);
   await exec(['xz', '--test', path('.xz')], { deadlineMs: 30_000 });
   await exec(['gzip', '--test', path('.gz')], { deadlineMs: 30_000 });
   const run = async (argv: [string, ...string[]]): Promise<Buffer> =>
@@ -192,7 +192,7 @@ describe.each([
   });
 
   it('does not know an index that it has not written', async () => {
-    expect(await keeper.change('0'.repeat(64), [], await target())).toBeUndefined();
+    expect(await keeper.change('0'.repeat(64), [], target())).toBeUndefined();
   });
 });
 
@@ -208,7 +208,7 @@ describe('the keeper of chunks', () => {
         fc.array(step, { maxLength: 3 }),
         async (start, steps) => {
           const now = new Map(start.map((one) => [`${one} 1`, entry(one, '1')]));
-          let index = await keeper.build([...now.values()], await target());
+          let index = await keeper.build([...now.values()], target());
           for (const changes of steps) {
             const list = changes.map((one): IndexChange => {
               const key = `${one.name} ${one.version}`;
@@ -218,11 +218,11 @@ describe('the keeper of chunks', () => {
                 ? { kind: 'put', entry: entry(one.name, one.version) }
                 : { kind: 'drop', name: one.name, version: one.version, qualifier: 'amd64' };
             });
-            const changed = await keeper.change(index.id ?? '', list, await target());
+            const changed = await keeper.change(index.id ?? '', list, target());
             if (changed === undefined) throw new Error('it is not kept');
             index = changed;
           }
-          const expected = await createWholeIndexKeeper().build([...now.values()], await target());
+          const expected = await createWholeIndexKeeper().build([...now.values()], target());
           expect(index.files[0]).toEqual(expected.files[0]);
           expect(index.entries).toBe(now.size);
         },
@@ -235,14 +235,14 @@ describe('the keeper of chunks', () => {
     const store = createMemoryBlobStore();
     const keeper = createChunkedIndexKeeper(store);
     const entries = numbered(3_000);
-    const before = await keeper.build(entries, await target());
+    const before = await keeper.build(entries, target());
     const chunksOf = async (id: string): Promise<string[]> =>
       (decodeManifest(await store.read(id))?.chunks ?? []).map((chunk) => chunk.id);
     const old = await chunksOf(before.id ?? '');
     expect(old.length).toBeGreaterThan(10);
     const put: IndexChange = { kind: 'put', entry: entry('package-01500', '2.0') };
     const drop: IndexChange = { kind: 'drop', name: 'package-01500', version: '1.0', qualifier: 'amd64' };
-    const after = await keeper.change(before.id ?? '', [drop, put], await target());
+    const after = await keeper.change(before.id ?? '', [drop, put], target());
     const fresh = (await chunksOf(after?.id ?? '')).filter((id) => !old.includes(id));
     expect(fresh).toHaveLength(1);
   });
@@ -269,17 +269,17 @@ describe('the keeper of chunks', () => {
     const store: FolderBlobStore = await createFolderBlobStore(folder);
     const keeper = createChunkedIndexKeeper(store);
     const entries = numbered(1_000);
-    const base = await keeper.build(entries, await target());
+    const base = await keeper.build(entries, target());
     const manifest = decodeManifest(await store.read(base.id ?? ''));
     const victim = store.path(manifest?.chunks[2]?.id ?? '');
     const bytes = await readFile(victim);
     bytes[100] = (bytes[100] ?? 0) ^ 1;
     await writeFile(victim, bytes);
-    const to = await target();
+    const to = target();
     expect(await keeper.change(base.id ?? '', [{ kind: 'put', entry: entry('zzz') }], to)).toBeUndefined();
     const rebuilt = await keeper.build(entries, to);
     expect(rebuilt).toEqual(base);
     await store.delete(manifest?.chunks[3]?.id ?? '');
-    expect(await keeper.change(base.id ?? '', [{ kind: 'put', entry: entry('zzz') }], await target())).toBeUndefined();
+    expect(await keeper.change(base.id ?? '', [{ kind: 'put', entry: entry('zzz') }], target())).toBeUndefined();
   });
 });

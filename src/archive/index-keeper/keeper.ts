@@ -1,8 +1,9 @@
 /**
  * The keeper of indices: told what an index holds, or how it differs from one that it wrote before, it writes the files that
  * a Release names. How it keeps what it wrote before is its own business; that the same content gives the same files, and
- * that a file is durable when it is told of, is the contract.
+ * that files are written by the batch that it is given, is the contract.
  */
+import type { ObjectBatch } from '../../platform/objects.ts';
 
 /** One stanza with what decides its place: name, then version, then `qualifier` (architecture or type) where those agree. */
 export interface IndexEntry {
@@ -18,9 +19,11 @@ export type IndexChange =
   | { readonly kind: 'put'; readonly entry: IndexEntry }
   | { readonly kind: 'drop'; readonly name: string; readonly version: string; readonly qualifier: string };
 
-/** Where files go: `STEM.gz` and `STEM.xz` in `directory`, which exists and has none of them. */
+/** Where files go: `STEM.gz` and `STEM.xz` below `prefix`, which has none of them. */
 export interface IndexTarget {
-  readonly directory: string;
+  /** Whose `settle` makes the files durable. */
+  readonly batch: ObjectBatch;
+  readonly prefix: string;
   readonly stem: string;
 }
 

@@ -1,21 +1,6 @@
-/**
- * Where an archive's chunks lie, and how those that no index needs any more are collected.
- */
-import { join } from 'node:path';
-import { createFolderBlobStore, type BlobStore } from '../../platform/blobs.ts';
-import { createChunkedIndexKeeper } from './chunked.ts';
-import type { IndexKeeper } from './keeper.ts';
+/** How chunks that no index needs any more are collected. */
+import type { BlobStore } from '../../platform/blobs.ts';
 import { decodeManifest } from './manifest.ts';
-
-/** The folder of an archive's chunks; its name begins with a dot, so no web server shows it. */
-export async function openChunkStore(archiveFolder: string): Promise<BlobStore> {
-  return await createFolderBlobStore(join(archiveFolder, '.index-chunks'));
-}
-
-/** The keeper of an archive's indices, whose chunks lie beside what it publishes. */
-export async function openIndexKeeper(archiveFolder: string): Promise<IndexKeeper> {
-  return createChunkedIndexKeeper(await openChunkStore(archiveFolder));
-}
 
 /**
  * Removes chunks and manifests that none of the indices `ids` is made of and that were not put since `before`; returns how many,

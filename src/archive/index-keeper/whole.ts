@@ -2,10 +2,9 @@
  * The simplest keeper: writes every index whole, each time, and keeps nothing. What the keeper of chunks writes has the same
  * plain text, so this one is also the measure that it is held against.
  */
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { sha256, storing, writeAndSync } from '../../platform/files.ts';
+import { sha256 } from '../../platform/files.ts';
 import { xzCompress } from '../../platform/xz.ts';
 import type { IndexEntry, IndexFile, IndexKeeper, IndexTarget, WrittenIndex } from './keeper.ts';
 import { compareKeys } from './order.ts';
@@ -28,9 +27,7 @@ async function writeWhole(entries: readonly IndexEntry[], target: IndexTarget): 
   const plain = Buffer.from(text, 'utf8');
   const write = async (suffix: string, bytes: Buffer): Promise<IndexFile> => {
     const name = `${target.stem}${suffix}`;
-    const path = join(target.directory, name);
-    const digest = await storing(`write the index ${path}`, () => writeAndSync(path, bytes, 0o644));
-    return { name, ...digest, stored: true };
+    return { name, ...(await target.batch.put(`${target.prefix}/${name}`, bytes)), stored: true };
   };
   return {
     entries: entries.length,

@@ -2,16 +2,14 @@
  * The index files of one publication: Packages and Sources by the index keeper, the small Release beside each, and by-hash
  * names for all of them and for those of earlier publications that clients may still ask for.
  *
- * An index that did not change is a hard link to the last publication's file. After return everything is durable.
+ * An index that did not change is a copy of the last publication's, which costs nothing. After return everything is durable.
  */
-import { link, mkdir, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path/posix';
 import { z } from 'zod';
 import { formatParagraph } from '../../debian/deb822.ts';
 import type { ReleaseFile } from '../../debian/release.ts';
 import type { Db } from '../../platform/database.ts';
-import { isErrnoException } from '../../platform/errors.ts';
-import { storing, syncDirectory, writeAndSync } from '../../platform/files.ts';
+import type { ObjectBatch, ObjectStore } from '../../platform/objects.ts';
 import type { IndexKeeper } from '../index-keeper/keeper.ts';
 import { indexFolder, indexStem, indicesOf, readIndex, type ContentChanges, type IndexName } from './content.ts';
 import type { SuiteSettings } from './settings.ts';
@@ -28,19 +26,20 @@ export type WrittenIndices = z.infer<typeof writtenIndicesSchema>;
 
 /** The publication that apt sees until this one is served. */
 export interface PreviousPublication {
-  readonly folder: string;
+  readonly prefix: string;
   readonly indices: WrittenIndices;
 }
 
 export interface IndicesToWrite {
   readonly db: Db;
   readonly keeper: IndexKeeper;
+  readonly published: ObjectStore;
   readonly suiteId: number;
   readonly settings: SuiteSettings;
   readonly serial: number;
   readonly changes: ContentChanges;
-  /** The publication's own folder, empty. */
-  readonly folder: string;
+  /** Where the publication lies; nothing is there yet. */
+  readonly prefix: string;
   readonly previous: PreviousPublication | undefined;
   /** Files of earlier publications that stay reachable by their hash. */
   readonly recent: readonly ReleaseFile[];
@@ -50,51 +49,45 @@ export interface IndicesToWrite {
 export async function writeIndices(
   to: IndicesToWrite,
 ): Promise<{ readonly files: readonly ReleaseFile[]; readonly indices: WrittenIndices }> {
+  const batch = to.published.batch();
   const files: ReleaseFile[] = [];
   const indices: WrittenIndices = {};
   const stored: ReleaseFile[] = [];
-  const folders = new Set<string>();
   for (const index of indicesOf(to.settings.components, to.settings.architectures)) {
     const below = indexFolder(index);
-    const directory = join(to.folder, below);
-    await storing(`make the folder ${directory}`, () =>
-      mkdir(join(directory, 'by-hash', 'SHA256'), { recursive: true }),
-    );
-    for (const part of [below, `${below}/by-hash`, `${below}/by-hash/SHA256`, dirname(below)]) folders.add(part);
-    const written = await writeIndex(to, index, directory);
+    const written = await writeIndex(to, batch, index);
     indices[`${below}/${indexStem(index)}`] = written;
-    const release = await writeSmallRelease(to.settings, index, directory);
+    const release = await writeSmallRelease(to, batch, index);
     for (const file of [...written.files, { ...release, stored: true }]) {
       const entry = { path: `${below}/${file.name}`, sha256: file.sha256, size: file.size };
       files.push(entry);
       if (file.stored) stored.push(entry);
     }
   }
-  for (const file of stored) await linkIfPossible(join(to.folder, file.path), byHash(to.folder, file));
+  for (const file of stored) await batch.copy(`${to.prefix}/${file.path}`, byHash(to.prefix, file));
+  const folders = new Set(files.map((file) => dirname(file.path)));
   if (to.previous !== undefined) {
     for (const file of to.recent) {
-      if (folders.has(dirname(file.path))) {
-        await linkIfPossible(byHash(to.previous.folder, file), byHash(to.folder, file));
-      }
+      if (!folders.has(dirname(file.path))) continue;
+      await batch.copy(byHash(to.previous.prefix, file), byHash(to.prefix, file));
     }
   }
-  await Promise.all([...folders].map((folder) => syncDirectory(join(to.folder, folder))));
-  await syncDirectory(to.folder);
+  await batch.settle();
   return { files: files.sort((a, b) => (a.path < b.path ? -1 : 1)), indices };
 }
 
-async function writeIndex(to: IndicesToWrite, index: IndexName, directory: string): Promise<WrittenIndices[string]> {
+async function writeIndex(to: IndicesToWrite, batch: ObjectBatch, index: IndexName): Promise<WrittenIndices[string]> {
   const stem = indexStem(index);
-  const target = { directory, stem };
-  const before = to.previous?.indices[`${indexFolder(index)}/${stem}`];
+  const below = indexFolder(index);
+  const target = { batch, prefix: `${to.prefix}/${below}`, stem };
+  const before = to.previous?.indices[`${below}/${stem}`];
   const changes = to.changes.indexChanges(index);
   if (to.previous !== undefined && before !== undefined) {
     if (
       changes.length === 0 &&
-      (await linkUnchanged(join(to.previous.folder, indexFolder(index)), directory, before))
-    ) {
+      (await copyUnchanged(to, batch, `${to.previous.prefix}/${below}`, target.prefix, before))
+    )
       return before;
-    }
     const changed = before.id === undefined ? undefined : await to.keeper.change(before.id, changes, target);
     if (changed !== undefined) return { ...changed, files: [...changed.files] };
   }
@@ -103,51 +96,40 @@ async function writeIndex(to: IndicesToWrite, index: IndexName, directory: strin
 }
 
 /** False, with nothing left behind, when a file of the earlier publication is gone. */
-async function linkUnchanged(from: string, directory: string, index: WrittenIndices[string]): Promise<boolean> {
+async function copyUnchanged(
+  to: IndicesToWrite,
+  batch: ObjectBatch,
+  from: string,
+  prefix: string,
+  index: WrittenIndices[string],
+): Promise<boolean> {
   const names = index.files.filter((file) => file.stored).map((file) => file.name);
   for (const name of names) {
-    if (!(await linkIfPossible(join(from, name), join(directory, name)))) {
-      // The others are linked anew by whoever writes them; a name that is taken would stop the keeper.
-      for (const made of names) await rm(join(directory, made), { force: true });
-      return false;
-    }
+    if (await batch.copy(`${from}/${name}`, `${prefix}/${name}`)) continue;
+    // The others are written anew by the keeper, whose names must be free.
+    for (const made of names) await to.published.delete(`${prefix}/${made}`);
+    return false;
   }
   return true;
 }
 
 /** The Release beside an index: says which part of which suite it is. @see apt_preferences(5) */
 async function writeSmallRelease(
-  settings: SuiteSettings,
+  to: IndicesToWrite,
+  batch: ObjectBatch,
   index: IndexName,
-  directory: string,
 ): Promise<{ name: string; sha256: string; size: number }> {
   const text = formatParagraph([
-    ['Archive', settings.suite],
-    ['Origin', settings.origin],
-    ['Label', settings.label],
+    ['Archive', to.settings.suite],
+    ['Origin', to.settings.origin],
+    ['Label', to.settings.label],
     ['Acquire-By-Hash', 'yes'],
     ['Component', index.component],
     ['Architecture', index.kind === 'sources' ? 'source' : index.architecture],
   ]);
-  const path = join(directory, 'Release');
-  const digest = await storing(`write ${path}`, () => writeAndSync(path, text, 0o644));
-  return { name: 'Release', ...digest };
+  return { name: 'Release', ...(await batch.put(`${to.prefix}/${indexFolder(index)}/Release`, text)) };
 }
 
-function byHash(folder: string, file: ReleaseFile): string {
-  return join(folder, dirname(file.path), 'by-hash', 'SHA256', file.sha256);
-}
-
-/** False when there is nothing to link. A name that is there already is the same content. */
-async function linkIfPossible(from: string, to: string): Promise<boolean> {
-  return await storing(`link ${to}`, async () => {
-    try {
-      await link(from, to);
-      return true;
-    } catch (error) {
-      if (isErrnoException(error) && error.code === 'EEXIST') return true;
-      if (isErrnoException(error) && error.code === 'ENOENT') return false;
-      throw error;
-    }
-  });
+function byHash(prefix: string, file: ReleaseFile): string {
+  return `${prefix}/${dirname(file.path)}/by-hash/SHA256/${file.sha256}`;
 }

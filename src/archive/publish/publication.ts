@@ -5,10 +5,11 @@ import { z } from 'zod';
 import type { BlobStore } from '../../platform/blobs.ts';
 import type { Db } from '../../platform/database.ts';
 import type { Logger } from '../../platform/log.ts';
-import type { Paths } from '../../platform/paths.ts';
 import type { PublicationState } from '../../platform/schema.ts';
+import type { ObjectStore } from '../../platform/objects.ts';
 import type { IndexKeeper } from '../index-keeper/keeper.ts';
 import type { ReleaseSigner } from '../signer.ts';
+import type { ArchiveStorage, Storages } from '../storage.ts';
 import { writtenIndicesSchema } from './indices.ts';
 import { settingsSchema, type SuiteSettings } from './settings.ts';
 
@@ -27,11 +28,11 @@ export type FaultPoint =
 export interface PublishDeps {
   readonly db: Db;
   readonly blobs: BlobStore;
-  readonly paths: Pick<Paths, 'archive'>;
+  readonly storage: Storages;
   readonly signer: ReleaseSigner;
   readonly log: Logger;
-  /** The keeper of the indices of the archive whose published folder is given. */
-  readonly keeper: (archiveFolder: string) => IndexKeeper | Promise<IndexKeeper>;
+  /** The keeper of the indices of an archive; default: the one whose cost follows the change. */
+  readonly keeper?: (storage: ArchiveStorage) => IndexKeeper;
   /** Called at each point; for tests, which stop here. */
   readonly fault?: (point: FaultPoint) => Promise<void> | void;
 }
@@ -78,7 +79,8 @@ export interface OpenPublication {
 }
 
 /** What the steps of one publication are given. */
-export interface StepDeps extends Omit<PublishDeps, 'fault'> {
-  readonly archiveFolder: string;
+export interface StepDeps extends Omit<PublishDeps, 'fault' | 'storage' | 'keeper'> {
+  readonly published: ObjectStore;
+  readonly keeper: IndexKeeper;
   readonly fault: (point: FaultPoint) => Promise<void>;
 }

@@ -6,6 +6,7 @@
  * one. Publishing twice, or when nothing changed, does nothing.
  */
 import { sql } from 'kysely';
+import { createChunkedIndexKeeper } from '../index-keeper/chunked.ts';
 import { beginPublication, findOpenPublication } from './begin.ts';
 import type { FaultPoint, PublishDeps, PublishReason, PublishResult, StepDeps } from './publication.ts';
 import { removeOldPublications } from './retention.ts';
@@ -42,7 +43,9 @@ async function publishLocked(deps: PublishDeps, suiteId: number, reason: Publish
   const begun = unfinished ?? (await beginPublication(deps.db, suiteId, reason));
   if ('kind' in begun) return begun;
   if (unfinished === undefined) await fault('begun');
-  const steps: StepDeps = { ...deps, fault, archiveFolder: deps.paths.archive(begun.settings.archive) };
+  const storage = await deps.storage(begun.settings.archive);
+  const keeper = deps.keeper?.(storage) ?? createChunkedIndexKeeper(storage.chunks);
+  const steps: StepDeps = { ...deps, fault, published: storage.published, keeper };
   if (begun.state !== 'writing') await ensureFiles(steps, begun);
   const written = begun.state === 'writing' ? await write(steps, begun) : begun;
   const signed = written.state === 'written' ? await sign(steps, written) : written;

@@ -2,15 +2,12 @@
  * What stays of earlier publications: their index files by hash, for clients that hold an older InRelease, and their folders
  * for a while, for readers that are inside one.
  */
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { sql } from 'kysely';
 import { parseRelease, type ReleaseFile } from '../../debian/release.ts';
 import type { Db } from '../../platform/database.ts';
-import { isErrnoException } from '../../platform/errors.ts';
-import { removeTree } from '../../platform/files.ts';
+import { isFault } from '../../platform/errors.ts';
 import type { OpenPublication, StepDeps } from './publication.ts';
-import { publicationsFolder } from './tree.ts';
+import { publicationPrefix, publicationsPrefix } from './tree.ts';
 
 /** Index files are reachable by hash for as long as a client may take between InRelease and the index, and then some. */
 const BY_HASH_PUBLICATIONS = 3;
@@ -39,16 +36,17 @@ export async function recentReleaseFiles(db: Db, suiteId: number): Promise<reado
 
 /** Removes folders of publications that nobody can be reading any more. That it fails harms nothing: the next one tries again. */
 export async function removeOldPublications(deps: StepDeps, current: OpenPublication): Promise<void> {
-  const folder = publicationsFolder(deps.archiveFolder, current.settings.suite);
+  const { suite } = current.settings;
   try {
-    const serials = (await readdir(folder))
+    const serials = (await deps.published.children(publicationsPrefix(suite)))
       .filter((name) => /^[1-9][0-9]*$/.test(name))
       .map(Number)
       .filter((serial) => serial < current.serial)
       .sort((a, b) => b - a);
-    for (const serial of serials.slice(KEPT_FOLDERS)) await removeTree(join(folder, String(serial)));
+    for (const serial of serials.slice(KEPT_FOLDERS))
+      await deps.published.deleteBelow(publicationPrefix(suite, serial));
   } catch (error) {
-    if (!isErrnoException(error)) throw error;
-    deps.log.warn({ error, folder }, 'old publications could not be removed');
+    if (!isFault(error, 'storage.')) throw error;
+    deps.log.warn({ error, suite }, 'old publications could not be removed');
   }
 }

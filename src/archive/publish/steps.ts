@@ -1,29 +1,19 @@
 /**
  * The three steps of a publication, each of which may be begun again: write, sign, switch over.
  */
-import { mkdir, utimes } from 'node:fs/promises';
-import { join } from 'node:path';
 import { sql } from 'kysely';
 import { formatRelease, parseRelease, type ReleaseFile } from '../../debian/release.ts';
 import { jsonText, withTransaction } from '../../platform/database.ts';
 import { LandfallError, isFault } from '../../platform/errors.ts';
 import { recordEvent } from '../../platform/events.ts';
-import {
-  ensureDirectory,
-  exists,
-  removeTree,
-  sha256File,
-  storing,
-  syncDirectory,
-  writeFileDurably,
-} from '../../platform/files.ts';
+import { sha256 } from '../../platform/files.ts';
 import type { SignedRelease } from '../signer.ts';
 import { readChanges, readNewPoolFiles, type PackageChange } from './content.ts';
 import { writeIndices, type PreviousPublication } from './indices.ts';
 import { fillPool } from './pool.ts';
 import { publicationFactsSchema, type OpenPublication, type StepDeps } from './publication.ts';
 import { recentReleaseFiles } from './retention.ts';
-import { distsFolder, nameAliases, publicationFolder, serve, servedSerial } from './tree.ts';
+import { nameAliases, publicationPrefix, serve, servedSerial } from './tree.ts';
 
 /** Told in the facts and the event; a first publication of a large suite has too many to tell each. */
 const MAX_TOLD_CHANGES = 500;
@@ -42,12 +32,12 @@ export async function write(deps: StepDeps, publication: OpenPublication): Promi
   return { ...publication, state: 'written', release, facts: publicationFactsSchema.parse(facts) };
 }
 
-/** Fills the pool, and the publication's folder with everything but the signed files; durable after return. */
+/** Fills the pool, and the publication with everything but the signed files; durable after return. */
 async function writeTree(
   deps: StepDeps,
   publication: OpenPublication,
 ): Promise<{ readonly release: string; readonly facts: object }> {
-  const { db, archiveFolder } = deps;
+  const { db, published, keeper } = deps;
   const { suiteId, serial, from, settings } = publication;
   const steps: Record<string, number> = {};
   const timed = async <T>(name: string, run: () => Promise<T>): Promise<T> => {
@@ -56,22 +46,20 @@ async function writeTree(
     steps[name] = Math.round(performance.now() - started);
     return result;
   };
-  // A pool that was lost, or a folder that begins anew, gets all that the suite holds and not only what came.
-  const fillFrom = (await exists(join(archiveFolder, 'pool'))) ? from : 0;
+  // A pool that was lost, or a store that begins anew, gets all that the suite holds and not only what came.
+  const fillFrom = (await published.children('pool')).length > 0 ? from : 0;
   const added = await timed('pool', () =>
-    fillPool(archiveFolder, deps.blobs, readNewPoolFiles(db, suiteId, fillFrom, serial)),
+    fillPool(published, deps.blobs, readNewPoolFiles(db, suiteId, fillFrom, serial)),
   );
   await deps.fault('pool-filled');
 
-  const folder = publicationFolder(archiveFolder, settings.suite, serial);
-  await removeTree(folder);
-  await makeDurably(archiveFolder, folder);
+  const prefix = publicationPrefix(settings.suite, serial);
+  await published.deleteBelow(prefix);
   const changes = await timed('changes', () => readChanges(db, suiteId, from, serial));
   const previous = await previousPublication(deps, publication);
   const recent = await recentReleaseFiles(db, suiteId);
-  const keeper = await deps.keeper(archiveFolder);
   const { files, indices } = await timed('indices', () =>
-    writeIndices({ db, keeper, suiteId, settings, serial, changes, folder, previous, recent }),
+    writeIndices({ db, keeper, published, suiteId, settings, serial, changes, prefix, previous, recent }),
   );
   await deps.fault('indices-written');
   return {
@@ -125,32 +113,29 @@ export async function sign(deps: StepDeps, publication: OpenPublication): Promis
   return { ...publication, state: 'signed', inRelease: signed.inRelease, releaseGpg: signed.releaseGpg };
 }
 
-/** signed → published: the Release files go into the folder, and `dists/SUITE` points at it. */
+/** signed → published: the Release files join the publication, InRelease last, and `dists/SUITE` points at it. */
 export async function switchOver(deps: StepDeps, publication: OpenPublication): Promise<void> {
   const started = performance.now();
-  const { archiveFolder, db } = deps;
+  const { published, db } = deps;
   const { settings, serial, suiteId, release, inRelease, releaseGpg } = publication;
   if (release === null || inRelease === null || releaseGpg === null) {
     throw new Error(`publication ${publication.id} is signed and has no signature`);
   }
-  const folder = publicationFolder(archiveFolder, settings.suite, serial);
-  const served = (await servedSerial(archiveFolder, settings.suite)) === serial;
-  if (!served || !(await exists(join(folder, 'InRelease')))) {
-    for (const [name, bytes] of [
-      ['Release', release],
-      ['Release.gpg', releaseGpg],
-      ['InRelease', inRelease],
-    ] as const) {
-      await writeFileDurably(join(folder, name), bytes);
-      // apt asks by If-Modified-Since; Last-Modified is to be the Date that it compares with.
-      await storing(`date ${name}`, () => utimes(join(folder, name), publication.date, publication.date));
-    }
+  const prefix = publicationPrefix(settings.suite, serial);
+  const batch = published.batch();
+  for (const [name, bytes] of [
+    ['Release', release],
+    ['Release.gpg', releaseGpg],
+    ['InRelease', inRelease],
+  ] as const) {
+    // apt asks by If-Modified-Since; Last-Modified is to be the Date that it compares with.
+    await batch.put(`${prefix}/${name}`, bytes, { modifiedAt: publication.date });
   }
+  await batch.settle();
   await deps.fault('release-files-placed');
   const changes = await readChanges(db, suiteId, publication.from, serial);
-  await ensureDirectory(distsFolder(archiveFolder));
   await withTransaction(db, async (trx) => {
-    // Held while the link is replaced: a publisher that was cut off from the database cannot point it back later.
+    // Held while the pointer is replaced: a publisher that was cut off from the database cannot point it back later.
     const row = await trx
       .selectFrom('publications')
       .select('state')
@@ -158,8 +143,8 @@ export async function switchOver(deps: StepDeps, publication: OpenPublication): 
       .forUpdate()
       .executeTakeFirstOrThrow();
     if (row.state === 'published') return;
-    await serve(archiveFolder, settings.suite, serial);
-    const taken = await nameAliases(archiveFolder, settings.suite, [settings.codename, ...settings.aliases]);
+    await serve(published, settings.suite, serial);
+    const taken = await nameAliases(published, settings.suite, [settings.codename, ...settings.aliases]);
     if (taken.length > 0) deps.log.warn({ suite: settings.suite, taken }, 'these aliases are suites of their own');
     await deps.fault('switched');
     await trx
@@ -262,7 +247,7 @@ async function previousPublication(
   const facts = publicationFactsSchema.safeParse(row?.facts);
   if (!facts.success || facts.data.indices === undefined) return undefined;
   const suite = facts.data.settings.suite;
-  return { folder: publicationFolder(deps.archiveFolder, suite, publication.from), indices: facts.data.indices };
+  return { prefix: publicationPrefix(suite, publication.from), indices: facts.data.indices };
 }
 
 /**
@@ -280,18 +265,19 @@ export async function ensureFiles(deps: StepDeps, publication: OpenPublication):
     code: 'publish.files-lost',
     doing: `go on with the publication ${publication.serial} of ${publication.settings.suite}`,
     reason: `${lost} is not as it was written, and cannot be made again as it was`,
-    remedy: 'restore the published folder from a backup',
+    remedy: 'restore what is published from a backup',
   });
 }
 
 async function findLostFile(deps: StepDeps, publication: OpenPublication): Promise<string | undefined> {
   const release = parseRelease(publication.release ?? '');
   if ('kind' in release) throw new Error(`the Release of publication ${publication.id}: ${release.reason}`);
-  const folder = publicationFolder(deps.archiveFolder, publication.settings.suite, publication.serial);
+  const prefix = publicationPrefix(publication.settings.suite, publication.serial);
   for (const file of release.files) {
-    const path = join(folder, file.path);
+    const path = `${prefix}/${file.path}`;
     if (/\/(?:Packages|Sources)$/.test(file.path)) continue;
-    if (!(await exists(path)) || (await sha256File(path)).sha256 !== file.sha256) return path;
+    const bytes = await deps.published.read(path);
+    if (bytes === undefined || sha256(bytes) !== file.sha256) return path;
   }
   return undefined;
 }
@@ -299,7 +285,7 @@ async function findLostFile(deps: StepDeps, publication: OpenPublication): Promi
 /** Nothing that is served is written over: a database from an older backup must not undo what readers have (H18). */
 async function requireForward(deps: StepDeps, publication: OpenPublication): Promise<void> {
   const { settings, serial } = publication;
-  const served = await servedSerial(deps.archiveFolder, settings.suite);
+  const served = await servedSerial(deps.published, settings.suite);
   if (served === undefined || served < serial) return;
   throw new LandfallError({
     code: 'publish.older-serial',
@@ -307,12 +293,6 @@ async function requireForward(deps: StepDeps, publication: OpenPublication): Pro
     reason: `publication ${served} of it is served already, so the database is older than what was published`,
     remedy: 'restore a newer backup of the database, or raise suites.open_serial above the served serial',
   });
-}
-
-/** Makes the publication's folder so that its name survives a crash. */
-async function makeDurably(archiveFolder: string, folder: string): Promise<void> {
-  await storing(`make the folder ${folder}`, () => mkdir(folder, { recursive: true }));
-  for (let at = join(folder, '..'); at.startsWith(archiveFolder); at = join(at, '..')) await syncDirectory(at);
 }
 
 function withStep(name: string, milliseconds: number) {

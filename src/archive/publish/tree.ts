@@ -1,43 +1,36 @@
 /**
- * Where things lie in an archive's published folder:
+ * Where things lie in what an archive publishes (platform/objects.ts has the words):
  *
- *     pool/…                        files by name, hard links to the blobs
+ *     pool/…                        files by name, from blobs
  *     .publications/SUITE/SERIAL/   one publication, whole: InRelease, Release, Release.gpg, COMPONENT/binary-ARCH/… with by-hash
- *     dists/SUITE                   → ../.publications/SUITE/SERIAL, replaced by one rename
- *     dists/ALIAS                   → SUITE
+ *     dists/SUITE                   a pointer to .publications/SUITE/SERIAL
+ *     dists/ALIAS                   a pointer to dists/SUITE
  *
- * A publication's folder is written before anything points at it, and never changed while something does.
+ * A publication's objects are durable before anything points at them, and never changed while something does.
  */
-import { readdir, readlink, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
-import { isErrnoException } from '../../platform/errors.ts';
-import { replaceSymlink, storing, syncDirectory } from '../../platform/files.ts';
+import type { ObjectStore } from '../../platform/objects.ts';
 
-/** The folder of all publications of a suite. */
-export function publicationsFolder(archiveFolder: string, suite: string): string {
-  return join(archiveFolder, '.publications', suite);
+/** Below it lie all publications of a suite. */
+export function publicationsPrefix(suite: string): string {
+  return `.publications/${suite}`;
 }
 
-export function publicationFolder(archiveFolder: string, suite: string, serial: number): string {
-  return join(publicationsFolder(archiveFolder, suite), String(serial));
-}
-
-export function distsFolder(archiveFolder: string): string {
-  return join(archiveFolder, 'dists');
+export function publicationPrefix(suite: string, serial: number): string {
+  return `${publicationsPrefix(suite)}/${serial}`;
 }
 
 /** The serial that `dists/SUITE` points at, or undefined when it points at none. */
-export async function servedSerial(archiveFolder: string, suite: string): Promise<number | undefined> {
-  const target = await linkTarget(join(distsFolder(archiveFolder), suite));
-  const prefix = `../.publications/${suite}/`;
+export async function servedSerial(store: ObjectStore, suite: string): Promise<number | undefined> {
+  const target = await store.pointer(`dists/${suite}`);
+  const prefix = `${publicationsPrefix(suite)}/`;
   const serial = target?.startsWith(prefix) === true ? target.slice(prefix.length) : '';
   return /^[1-9][0-9]*$/.test(serial) ? Number(serial) : undefined;
 }
 
 /** Makes `dists/SUITE` point at the publication, unless it does already. */
-export async function serve(archiveFolder: string, suite: string, serial: number): Promise<void> {
-  if ((await servedSerial(archiveFolder, suite)) === serial) return;
-  await replaceSymlink(`../.publications/${suite}/${serial}`, join(distsFolder(archiveFolder), suite));
+export async function serve(store: ObjectStore, suite: string, serial: number): Promise<void> {
+  if ((await servedSerial(store, suite)) === serial) return;
+  await store.point(`dists/${suite}`, publicationPrefix(suite, serial));
 }
 
 /**
@@ -45,36 +38,19 @@ export async function serve(archiveFolder: string, suite: string, serial: number
  * suite of its own is left alone and returned.
  */
 export async function nameAliases(
-  archiveFolder: string,
+  store: ObjectStore,
   suite: string,
   names: readonly string[],
 ): Promise<readonly string[]> {
-  const dists = distsFolder(archiveFolder);
-  const wanted = new Set(names.filter((name) => name !== suite));
+  const wanted = new Set(names.filter((name) => name !== suite).map((name) => `dists/${name}`));
   const taken: string[] = [];
-  let removed = false;
-  for (const name of await readdir(dists)) {
-    const target = name.startsWith('.') ? undefined : await linkTarget(join(dists, name));
-    if (target === suite && !wanted.has(name)) {
-      await storing(`remove the name ${name} of the suite ${suite}`, () => unlink(join(dists, name)));
-      removed = true;
-    } else if (target === suite) {
-      wanted.delete(name);
-    } else if (wanted.has(name) && target?.startsWith('../') === true) {
-      wanted.delete(name);
-      taken.push(name);
+  for (const { name, target } of await store.pointers('dists')) {
+    if (target === `dists/${suite}`) {
+      if (!wanted.delete(name)) await store.unpoint(name);
+    } else if (target.startsWith('.publications/') && wanted.delete(name)) {
+      taken.push(name.slice('dists/'.length));
     }
   }
-  if (removed) await syncDirectory(dists);
-  for (const name of wanted) await replaceSymlink(suite, join(dists, name));
+  for (const name of wanted) await store.point(name, `dists/${suite}`);
   return taken;
-}
-
-async function linkTarget(path: string): Promise<string | undefined> {
-  try {
-    return await readlink(path);
-  } catch (error) {
-    if (isErrnoException(error) && (error.code === 'ENOENT' || error.code === 'EINVAL')) return undefined;
-    throw error;
-  }
 }

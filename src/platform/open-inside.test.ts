@@ -1,9 +1,9 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { exec } from '../platform/exec.ts';
-import { makeTemporaryDirectory, type TemporaryDirectory } from '../platform/files.ts';
-import { openInside } from './open-file.ts';
+import { exec } from './exec.ts';
+import { makeTemporaryDirectory, type TemporaryDirectory } from './files.ts';
+import { openInside } from './open-inside.ts';
 
 let folder: TemporaryDirectory;
 let root: string;

@@ -5,12 +5,12 @@
 import { constants, type BigIntStats } from 'node:fs';
 import { open, readlink, realpath, type FileHandle } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { isErrnoException } from '../platform/errors.ts';
+import { isErrnoException } from './errors.ts';
 
 export interface OpenedFile {
   readonly handle: FileHandle;
-  /** Where the bytes really lie. */
-  readonly path: string;
+  /** Where the bytes really lie, from the folder. */
+  readonly name: string;
   readonly facts: BigIntStats;
 }
 
@@ -29,7 +29,7 @@ export async function openInside(folder: string, names: readonly string[]): Prom
   try {
     const path = await readlink(`/proc/self/fd/${handle.fd}`);
     const facts = await handle.stat({ bigint: true });
-    if (path.startsWith(root + sep) && facts.isFile()) return { handle, path, facts };
+    if (path.startsWith(root + sep) && facts.isFile()) return { handle, name: path.slice(root.length + 1), facts };
   } catch (error) {
     await handle.close();
     throw error;

@@ -22,6 +22,8 @@ export interface ObjectReader {
   /** Type and size, or undefined when the object is not there. */
   info(objectId: string): Promise<ObjectFacts | undefined>;
   read(objectId: string, options: { readonly maxBytes: number }): Promise<ReadObject>;
+  /** What a ref of our own making leads to now, by its full name, or its commit; undefined when there is no such object. */
+  resolve(ref: string, to?: 'commit'): Promise<string | undefined>;
   /** Ends the process. */
   close(): Promise<void>;
 }
@@ -66,22 +68,26 @@ export function openObjects(
     for (const { fail } of waiting.splice(0)) fail(ended);
   });
 
-  const ask = async (command: 'info' | 'contents', objectId: string): Promise<Answer> => {
-    requireObjectId(objectId);
+  const ask = async (command: 'info' | 'contents', name: string): Promise<Answer> => {
     if (ended !== undefined) throw ended;
     return await new Promise<Answer>((take, fail) => {
       waiting.push({ take, fail });
       parser.expect(command);
-      requests.write(`${command} ${objectId}\n`);
+      requests.write(`${command} ${name}\n`);
       watch();
     });
   };
   const info = async (objectId: string): Promise<ObjectFacts | undefined> => {
-    const answer = await ask('info', objectId);
+    const answer = await ask('info', requireObjectId(objectId));
     return answer.kind === 'missing' ? undefined : { type: answer.type, size: answer.size };
   };
   return {
     info,
+    resolve: async (ref, to) => {
+      if (!/^refs\/[a-z0-9][a-z0-9/-]*$/.test(ref)) throw new Error(`${ref} is no ref of our own`);
+      const answer = await ask('info', to === undefined ? ref : `${ref}^{${to}}`);
+      return answer.kind === 'missing' ? undefined : answer.objectId;
+    },
     read: async (objectId, { maxBytes }) => {
       const facts = await info(objectId);
       if (facts === undefined) return { kind: 'missing' };
@@ -129,7 +135,13 @@ function damaged(reason: string): LandfallError {
 
 type Answer =
   | { readonly kind: 'missing' }
-  | { readonly kind: 'found'; readonly type: ObjectType; readonly size: number; readonly bytes: Buffer };
+  | {
+      readonly kind: 'found';
+      readonly objectId: string;
+      readonly type: ObjectType;
+      readonly size: number;
+      readonly bytes: Buffer;
+    };
 
 /** Cuts git's output into answers: a line, and for `contents` that many bytes and a newline. */
 class AnswerParser {
@@ -137,7 +149,7 @@ class AnswerParser {
   readonly #expected: ('info' | 'contents')[] = [];
   #chunks: Buffer[] = [];
   #size = 0;
-  #header: { type: ObjectType; size: number } | undefined;
+  #header: { objectId: string; type: ObjectType; size: number } | undefined;
 
   constructor(deliver: (answer: Answer) => void) {
     this.#deliver = deliver;
@@ -156,17 +168,17 @@ class AnswerParser {
   /** Takes one header or one body off the front; false when there is not enough yet. */
   #step(): boolean {
     if (this.#header !== undefined) {
-      const { type, size } = this.#header;
+      const { objectId, type, size } = this.#header;
       if (this.#size < size + 1) return false;
       const bytes = this.#take(size + 1).subarray(0, size);
       this.#header = undefined;
-      this.#answer({ kind: 'found', type, size, bytes: Buffer.from(bytes) });
+      this.#answer({ kind: 'found', objectId, type, size, bytes: Buffer.from(bytes) });
       return true;
     }
     const buffered = this.#joined();
     const end = buffered.indexOf(10);
     if (end === -1) return false;
-    const [, second, third] = this.#take(end + 1)
+    const [first, second, third] = this.#take(end + 1)
       .toString('latin1')
       .trimEnd()
       .split(' ');
@@ -175,9 +187,11 @@ class AnswerParser {
       return true;
     }
     const size = Number(third);
-    if (!isObjectType(second) || !Number.isSafeInteger(size)) throw new Error('git cat-file speaks otherwise');
-    if (this.#expected[0] === 'contents') this.#header = { type: second, size };
-    else this.#answer({ kind: 'found', type: second, size, bytes: Buffer.alloc(0) });
+    if (first === undefined || !isObjectType(second) || !Number.isSafeInteger(size)) {
+      throw new Error('git cat-file speaks otherwise');
+    }
+    if (this.#expected[0] === 'contents') this.#header = { objectId: first, type: second, size };
+    else this.#answer({ kind: 'found', objectId: first, type: second, size, bytes: Buffer.alloc(0) });
     return true;
   }
 

@@ -27,6 +27,7 @@ import type { JsonObject } from './schema.ts';
 import { beginPresence, type Presence } from './task-presence.ts';
 
 const STANDING_MS = 20_000;
+const LOOK_AGAIN_MS = [5, 25, 100] as const;
 
 export interface EnqueueOptions {
   /**
@@ -118,6 +119,7 @@ export async function startTasks(options: TaskOptions): Promise<Tasks> {
   const events: WorkerEvents = new EventEmitter();
   events.on('job:start', ({ job }) => held.add(job.id));
   events.on('job:complete', ({ job }) => held.delete(job.id));
+  lookAgainBehindQueues(events);
   let runner: Runner;
   try {
     runner = await run(
@@ -211,6 +213,31 @@ export async function startTasks(options: TaskOptions): Promise<Tasks> {
       await stopped;
     },
   };
+}
+
+/**
+ * A worker looks for its next task while the end of its last one is still being written, and so finds the next task of the same
+ * queue locked; nothing would tell it when that is over. So a worker that ended a task and then found none looks again soon.
+ */
+function lookAgainBehindQueues(events: WorkerEvents): void {
+  const pauses = new Map<string, readonly number[]>();
+  const timers = new Map<string, NodeJS.Timeout>();
+  events.on('job:complete', ({ worker, job }) => {
+    if (job.job_queue_id !== null) pauses.set(worker.workerId, LOOK_AGAIN_MS);
+  });
+  events.on('worker:getJob:empty', ({ worker }) => {
+    const [pause, ...rest] = pauses.get(worker.workerId) ?? [];
+    if (pause === undefined) return;
+    pauses.set(worker.workerId, rest);
+    timers.set(
+      worker.workerId,
+      setTimeout(() => worker.nudge(), pause),
+    );
+  });
+  events.on('worker:release', ({ worker }) => {
+    pauses.delete(worker.workerId);
+    clearTimeout(timers.get(worker.workerId));
+  });
 }
 
 /**

@@ -13,7 +13,7 @@ import { versionTaken } from './checks/version.ts';
 import type { TagDeps } from './deps.ts';
 import type { Candidate } from './facts.ts';
 import { freezeInput, type FrozenPack } from './freeze.ts';
-import { discardMirror, mirrorPath, openMirror } from './mirror.ts';
+import { discardMirror, mirrorPath, openMirror, tidyMirror } from './mirror.ts';
 import { isDecided, mayBeRedecided, obstructed } from './model.ts';
 import { recordAcceptance, recordObstacle, recordRejection } from './record-decision.ts';
 import { objectFormatOf, parseReleaseRef } from './release-ref.ts';
@@ -51,7 +51,10 @@ export async function decideTag(
   // A mirror that is damaged can look like a forge that is away.
   if (row.obstacles > 0 && row.obstacles % DISTRUST_AFTER === 0) await discardMirror(gitDir);
   const decided = await decideFromMirror(deps, row, candidate, signal, redecision);
-  if (decided?.kind !== 'obstructed' || !isMirrorFault(decided.obstacle.code)) return;
+  if (decided?.kind !== 'obstructed' || !isMirrorFault(decided.obstacle.code)) {
+    await tidyMirror(gitDir);
+    return;
+  }
   deps.log.warn({ gitDir, code: decided.obstacle.code }, 'a mirror is damaged and is thrown away');
   await discardMirror(gitDir);
 }

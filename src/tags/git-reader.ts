@@ -1,6 +1,6 @@
 /**
  * Reading a bare repository of ours by object ids: one `git cat-file` process for all objects, `git ls-tree` for whole trees.
- * No ref is resolved, nothing is checked out, no attribute, filter or hook of the repository has any effect.
+ * No ref of others is resolved, nothing is checked out, no attribute, filter or hook of the repository has any effect.
  */
 import { openObjects, type ObjectReader } from '../platform/git-objects.ts';
 import { git } from '../platform/git.ts';
@@ -11,14 +11,19 @@ const DEADLINE_MS = 10 * 60_000;
 
 /** The reader starts its process when it is first asked for something. */
 export interface GitReader extends GitObjects {
+  /** What a ref of our own making leads to, or the commit that it leads to. */
+  resolve(ref: string, to?: 'commit'): Promise<string | undefined>;
+  isCommit(objectId: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
-export function openGitReader(gitDir: string): GitReader {
+export function openGitReader(gitDir: string, deadlineMs?: number): GitReader {
   let reader: ObjectReader | undefined;
-  const objects = (): ObjectReader => (reader ??= openObjects(gitDir));
+  const objects = (): ObjectReader => (reader ??= openObjects(gitDir, deadlineMs === undefined ? {} : { deadlineMs }));
   return {
     gitDir,
+    resolve: async (ref, to) => await objects().resolve(ref, to),
+    isCommit: async (objectId) => (await objects().info(objectId))?.type === 'commit',
     read: async (objectId, limit) => await objects().read(objectId, { maxBytes: limit }),
     list: async (commitId, maxBytes, wants) => {
       const commit = await objects().info(commitId);

@@ -25,6 +25,7 @@ import { obstructed, passed, rejected, type CheckCode, type CheckResult, type Ob
 import { formatBytes, remakeTag, shortId } from './words.ts';
 
 const LOCAL_DEADLINE_MS = 60_000;
+const READ_DEADLINE_MS = 30 * 60_000;
 const TAGS = 'refs/landfall/tags';
 const UPSTREAM = 'refs/landfall/upstream';
 const PRISTINE_TAR = 'refs/landfall/pristine-tar';
@@ -88,8 +89,10 @@ export async function openMirror(deps: MirrorDeps, candidate: Candidate, signal:
   const gitDir = mirrorPath(deps, repository.id, candidate.objectFormat);
   await ensureDirectory(deps.paths.git, 0o750);
   if (!(await exists(join(gitDir, 'HEAD')))) await initBare(gitDir, { objectFormat: candidate.objectFormat });
-  await removeStaleLocks(gitDir, repository.fetchDeadlineSeconds * 1000);
-  const reader = openGitReader(gitDir);
+  const deadlineMs = repository.fetchDeadlineSeconds * 1000;
+  await removeStaleLocks(gitDir, deadlineMs);
+  // It is open while a tag, its upstream and its pristine-tar commit are fetched.
+  const reader = openGitReader(gitDir, READ_DEADLINE_MS + 4 * deadlineMs);
 
   const fetch = async (refspec: string, depth = 1): Promise<FetchResult> =>
     await fetchRefs({
@@ -98,7 +101,7 @@ export async function openMirror(deps: MirrorDeps, candidate: Candidate, signal:
       protocols: protocolsOf(repository),
       refspecs: [refspec],
       depth,
-      deadlineMs: repository.fetchDeadlineSeconds * 1000,
+      deadlineMs,
       maxPackBytes: repository.maxPackBytes,
       signal,
     });
@@ -110,7 +113,7 @@ export async function openMirror(deps: MirrorDeps, candidate: Candidate, signal:
 
     fetchTag: async (): Promise<CheckResult<undefined>> => {
       const kept = `${TAGS}/${objectId}`;
-      if ((await resolve(gitDir, kept)) === objectId) return passed(undefined, 'in the mirror already');
+      if ((await reader.resolve(kept)) === objectId) return passed(undefined, 'in the mirror already');
       const fault = addressFault(repository);
       if (fault !== undefined) return badAddress(repository, fault);
       const result = await fetch(`+${ref.ref}:${kept}`);
@@ -143,7 +146,7 @@ export async function openMirror(deps: MirrorDeps, candidate: Candidate, signal:
         case 'fetched':
           break;
       }
-      const found = await resolve(gitDir, kept);
+      const found = await reader.resolve(kept);
       if (found === objectId) return passed(undefined, `fetched from ${repository.name}`);
       await deleteRef(gitDir, kept);
       return rejected(
@@ -155,18 +158,18 @@ export async function openMirror(deps: MirrorDeps, candidate: Candidate, signal:
 
     fetchUpstream: async (binding): Promise<FetchedUpstream> => {
       const kept = `${UPSTREAM}/${binding.commitId}/${createHash('sha256').update(binding.tag).digest('hex').slice(0, 16)}`;
-      const known = await resolve(gitDir, `${kept}^{commit}`);
+      const known = await reader.resolve(kept, 'commit');
       if (known === binding.commitId) return { kind: 'resolved', commitId: known };
       const result = await tryFetch(async () => await fetch(`+refs/tags/${binding.tag}:${kept}`));
       if (result.kind !== 'fetched') return fromFetch(result, 'upstream.bound', repository);
-      const commitId = await resolve(gitDir, `${kept}^{commit}`);
+      const commitId = await reader.resolve(kept, 'commit');
       if (commitId !== binding.commitId) await deleteRef(gitDir, kept);
       return commitId === undefined ? { kind: 'absent' } : { kind: 'resolved', commitId };
     },
 
     fetchPristineTar: async (commitId): Promise<FetchedCommit> => {
       const kept = `${PRISTINE_TAR}/${commitId}`;
-      if ((await resolve(gitDir, `${kept}^{commit}`)) === commitId) return { kind: 'there' };
+      if ((await reader.resolve(kept, 'commit')) === commitId) return { kind: 'there' };
       // Servers of protocol 2 give any object by its id; others only what their branch leads to.
       const direct = await fetch(`+${commitId}:${kept}`);
       if (direct.kind === 'fetched') return { kind: 'there' };
@@ -174,7 +177,7 @@ export async function openMirror(deps: MirrorDeps, candidate: Candidate, signal:
       for (const depth of [1, 100]) {
         const result = await fetch('+refs/heads/pristine-tar:refs/landfall/pristine-tar-branch', depth);
         if (result.kind !== 'fetched') return fromFetch(result, 'upstream.bound', repository);
-        if ((await resolve(gitDir, `${commitId}^{commit}`)) !== commitId) continue;
+        if (!(await reader.isCommit(commitId))) continue;
         await git(['update-ref', kept, commitId], { gitDir, deadlineMs: LOCAL_DEADLINE_MS });
         return { kind: 'there' };
       }
@@ -264,18 +267,6 @@ async function tryFetch(fetch: () => Promise<FetchResult>): Promise<FetchResult>
     if (isFault(error, 'git.ref')) return { kind: 'missing-ref', detail: error.reason };
     throw error;
   }
-}
-
-/** The object id that an expression of our own making leads to. */
-async function resolve(gitDir: string, expression: string): Promise<string | undefined> {
-  const { code, stdout } = await git(['rev-parse', '--verify', '--quiet', '--end-of-options', expression], {
-    gitDir,
-    doing: 'look up a ref of a mirror',
-    deadlineMs: LOCAL_DEADLINE_MS,
-    okCodes: [0, 1, 128],
-  });
-  const id = stdout.toString('latin1').trim();
-  return code === 0 && /^[0-9a-f]{40,64}$/.test(id) ? id : undefined;
 }
 
 async function deleteRef(gitDir: string, ref: string): Promise<void> {

@@ -12,7 +12,7 @@ import { lsRemote, type RemoteRef } from '../platform/git.ts';
 import { enqueue } from '../platform/tasks.ts';
 import { createSubmission, distrosOf, getGitRepository, type GitRepository } from '../registry/index.ts';
 import type { TagDeps } from './deps.ts';
-import { addressFault, mirrorPath, protocolsOf, tidyMirror } from './mirror.ts';
+import { addressFault, protocolsOf } from './mirror.ts';
 import { parseReleaseRef, TAGS, type ReleaseRef } from './release-ref.ts';
 import {
   addBaseline,
@@ -31,7 +31,7 @@ const MAX_NEW_TAGS = 200;
 /** Between two looks at one Git repository. */
 const MIN_PAUSE_MS = 1_000;
 
-/** One after another per Git repository: a mirror has one user at a time. */
+/** Decisions go one after another per Git repository: a mirror has one user at a time. */
 export function queueOf(gitRepositoryId: number): string {
   return `git:${gitRepositoryId}`;
 }
@@ -45,7 +45,8 @@ export async function enqueueScan(trx: Trx, repository: Pick<GitRepository, 'id'
     { gitRepositoryId: id },
     {
       jobKey: `tags.scan:${id}`,
-      queueName: queueOf(id),
+      // Not the mirror's queue: what a look finds can be decided while the look still ends.
+      queueName: `look:${id}`,
       ...(lastScanAt === null ? {} : { runAt: new Date(lastScanAt.getTime() + MIN_PAUSE_MS) }),
     },
   );
@@ -129,7 +130,6 @@ export async function scanRepository(deps: TagDeps, gitRepositoryId: number, sig
     return fresh.length;
   });
   if (more > 0) deps.log.info({ repository: repository.name, tags: more }, 'new tags');
-  for (const format of ['sha1', 'sha256'] as const) await tidyMirror(mirrorPath(deps, repository.id, format));
 }
 
 async function recordTag(

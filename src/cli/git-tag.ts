@@ -10,6 +10,8 @@ export interface LocalTag {
   readonly ref: string;
   readonly objectId: string;
   readonly pack: Buffer;
+  /** The commit that the upstream tag of its text leads to here. */
+  readonly upstreamCommitId: string | undefined;
   /** Addresses of the clone's remotes, for finding the Git repository that the server knows. */
   readonly remotes: readonly string[];
 }
@@ -39,7 +41,7 @@ export async function readLocalTag(directory: string, name: string): Promise<Loc
   const objectId = found.stdout.toString('ascii').trim();
   const type = (await git(['cat-file', '-t', objectId])).stdout.toString('ascii').trim();
   const text = type === 'tag' ? (await git(['cat-file', 'tag', objectId])).stdout.toString('latin1') : '';
-  const upstream = await upstreamObjects(git, text);
+  const { present: upstream, upstreamCommitId } = await upstreamObjects(git, text);
   // `--no-walk` lists the commits that are named and what is in them, and goes to no parent.
   const listed = await git(['rev-list', '--objects', '--no-object-names', '--no-walk=unsorted', objectId, ...upstream]);
   const objects = new Set([
@@ -58,6 +60,7 @@ export async function readLocalTag(directory: string, name: string): Promise<Loc
     ref,
     objectId,
     pack: packed.stdout,
+    upstreamCommitId,
     remotes: remotes.stdout
       .toString('utf8')
       .split('\n')
@@ -73,7 +76,11 @@ async function upstreamObjects(
     options?: Partial<ExecOptions>,
   ) => Promise<{ code: number | null; stdout: Buffer }>,
   text: string,
-): Promise<readonly string[]> {
+): Promise<{ readonly present: readonly string[]; readonly upstreamCommitId: string | undefined }> {
+  const resolve = async (expression: string): Promise<string | undefined> => {
+    const found = await git(['rev-parse', '--verify', '--quiet', '--end-of-options', expression], { okCodes: 'any' });
+    return found.code === 0 ? found.stdout.toString('ascii').trim() : undefined;
+  };
   const wanted = [
     ...text.matchAll(/(?:^|\s)upstream=([0-9a-f]{40}(?:[0-9a-f]{24})?)(?=[\s\]])/g),
     ...text.matchAll(/(?:^|\s)!pristine-tar=([0-9a-f]{40}(?:[0-9a-f]{24})?)(?=[\s\]])/g),
@@ -82,10 +89,11 @@ async function upstreamObjects(
   if (tag !== undefined) wanted.push(`refs/tags/${tag}`);
   const present: string[] = [];
   for (const name of wanted) {
-    const found = await git(['rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{object}`], {
-      okCodes: 'any',
-    });
-    if (found.code === 0) present.push(found.stdout.toString('ascii').trim());
+    const found = await resolve(`${name}^{object}`);
+    if (found !== undefined) present.push(found);
   }
-  return present;
+  return {
+    present,
+    upstreamCommitId: tag === undefined ? undefined : await resolve(`refs/tags/${tag}^{commit}`),
+  };
 }

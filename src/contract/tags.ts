@@ -121,6 +121,8 @@ export const checkTagRoute = createRoute({
       url: z.string().max(1000).exactOptional(),
       ref: z.string().min(1).max(250),
       object: objectId,
+      /** The commit that the upstream tag of the clone leads to, when the clone has that tag. */
+      upstream: objectId.exactOptional(),
     }),
     body: octetBody,
   },

@@ -12,7 +12,7 @@ import type { Candidate } from './facts.ts';
 import { CHECK_COUNT, type RecordedCheck } from './model.ts';
 import { openPack } from './pack-source.ts';
 import { isObjectId, objectFormatOf, parseReleaseRef, TAGS } from './release-ref.ts';
-import { findRepository, type RepositoryName } from './service.ts';
+import { findRepository, type RepositoryName } from './notices.ts';
 import { verifyTag, type Verdict } from './verify.ts';
 import { listWords } from './words.ts';
 
@@ -44,6 +44,8 @@ export async function checkTag(
     readonly ref: string;
     readonly objectId: string;
     readonly pack: Readable;
+    /** The commit that the upstream tag of the clone leads to; undefined when it has none, and the forge may. */
+    readonly upstreamCommitId?: string | undefined;
     readonly signal: AbortSignal;
   },
 ): Promise<CheckedTag> {
@@ -75,7 +77,7 @@ export async function checkTag(
   await mkdir(deps.paths.temporary, { recursive: true });
   return await withTemporaryDirectory(
     async (folder) => {
-      const source = await openPack(folder, candidate, request.pack, request.signal);
+      const source = await openPack(folder, candidate, request.pack, request.signal, request.upstreamCommitId);
       try {
         return describe(await verifyTag(deps.db, candidate, source, now));
       } finally {

@@ -57,7 +57,7 @@ export async function freezeInput(
       return rejected(
         'commit.bound',
         `What the tag binds was expected to fit into ${formatBytes(maxBytes)}, and it does not.`,
-        'Take large files out of the tree, or have an administrator raise max-pack of this Git repository; then make the tag again.',
+        'Take large files out of the tree (git rm), or have an administrator raise max-pack of this Git repository (landfall apply); then make the tag again (git tag -d, git debpush).',
       );
     case 'mismatch':
       throw new Error('nothing was expected of the pack, and it did not fit');

@@ -27,7 +27,8 @@ export function openGitReader(gitDir: string, deadlineMs?: number): GitReader {
     read: async (objectId, limit) => await objects().read(objectId, { maxBytes: limit }),
     list: async (commitId, maxBytes, wants) => {
       const commit = await objects().info(commitId);
-      if (commit?.type !== 'commit') return { kind: 'missing' };
+      if (commit === undefined) return { kind: 'missing' };
+      if (commit.type !== 'commit') return { kind: 'refused', reason: `it is a ${commit.type}, and no commit` };
       const listing = readTreeListing(commitId, maxBytes, wants);
       const enough = new AbortController();
       try {

@@ -50,7 +50,7 @@ export function mirrorPath(deps: MirrorDeps, repositoryId: number, format: Objec
 }
 
 /** Why the registered address is not one that we go to; undefined when it is. */
-export function addressFault(repository: Repository): string | undefined {
+export function addressFault(repository: Pick<Repository, 'url' | 'allowFile'>): string | undefined {
   if (!/^(https|ssh|file):\/\/[\x21-\x7e]+$/.test(repository.url)) {
     return 'it is not an https, ssh or file URL in printable ASCII';
   }
@@ -68,7 +68,7 @@ export function addressFault(repository: Repository): string | undefined {
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
 
 /** What git may speak to this repository, and nothing else. */
-export function protocolsOf(repository: Repository): readonly GitProtocol[] {
+export function protocolsOf(repository: Pick<Repository, 'url' | 'allowFile'>): readonly GitProtocol[] {
   if (repository.url.startsWith('file:')) return repository.allowFile ? ['file'] : [];
   return repository.url.startsWith('ssh:') ? ['ssh'] : ['https'];
 }
@@ -152,7 +152,7 @@ export async function openMirror(deps: MirrorDeps, candidate: Candidate, signal:
       return rejected(
         'fetch.ok',
         `The tag ${ref.name} was ${shortId(objectId)} when it was seen, and ${found === undefined ? 'nothing' : shortId(found)} when it was fetched: it was changed in between.`,
-        'The tag that is there now is looked at by itself; this one is not.',
+        `The tag that is there now is looked at by itself; see which it is with git ls-remote REMOTE ${ref.ref}.`,
       );
     },
 

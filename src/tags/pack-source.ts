@@ -28,6 +28,8 @@ export async function openPack(
   candidate: Candidate,
   pack: Readable,
   signal: AbortSignal,
+  /** Where the clone's upstream tag leads; undefined when the clone has none. */
+  upstreamCommitId?: string,
 ): Promise<PackSource> {
   const gitDir = join(folder, 'checked.git');
   await initBare(gitDir, { objectFormat: candidate.objectFormat });
@@ -39,6 +41,7 @@ export async function openPack(
     // Nothing awaits: what was sent was looked at when it was stored.
     fetchTag: () => Promise.resolve(stored),
     fetchUpstream: async ({ commitId }) => {
+      if (upstreamCommitId !== undefined) return { kind: 'resolved', commitId: upstreamCommitId };
       const found = await reader.read(commitId, 1024 * 1024);
       return found.kind === 'missing' ? { kind: 'absent' } : { kind: 'sent' };
     },

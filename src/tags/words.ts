@@ -15,6 +15,11 @@ export function remakeTag(ref: ReleaseRef, plainTags: boolean, what = 'make it a
   );
 }
 
+/** The files that were tagged are at fault, and the version is still free: mend them and tag the new commit by the same name. */
+export function mendAndTagAgain(ref: ReleaseRef, plainTags: boolean): string {
+  return `Commit the change. ${remakeTag(ref, plainTags, 'make it again on that commit')}`;
+}
+
 /** What an administrator does after mending a grant, a key or a person. */
 export function decideAgain(tagId: number | undefined): string {
   return `decides this tag again: landfall tag redecide ${tagId ?? 'ID'}`;

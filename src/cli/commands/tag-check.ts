@@ -34,7 +34,12 @@ export function tagCheckCommand(context: CliContext): Command {
         const tag = await readLocalTag(absolute(context, options.directory), name);
         progress(context, `sending ${bytes(tag.pack.length)} to ${client.url}`);
         const verdict = await client.call(checkTagRoute, {
-          query: { ...repositoryOf(tag, options.repository), ref: tag.ref, object: tag.objectId },
+          query: {
+            ...repositoryOf(tag, options.repository),
+            ref: tag.ref,
+            object: tag.objectId,
+            ...(tag.upstreamCommitId === undefined ? {} : { upstream: tag.upstreamCommitId }),
+          },
           body: tag.pack,
           signal: context.signal,
           timeoutMs: VERDICT_MS,

@@ -33,13 +33,14 @@ export function tagRoutes(app: Api, deps: HttpDeps): void {
 
   app.openapi(checkTagRoute, async (c) => {
     const person = requirePerson(c.get('caller'));
-    const { repository, url, ref, object } = c.req.valid('query');
+    const { repository, url, ref, object, upstream } = c.req.valid('query');
     const gitRepositoryId = await visibleRepository(deps, person, repository, url);
     const body = c.req.raw.body;
     const checked = await checkTag(deps, {
       repository: { id: gitRepositoryId },
       ref,
       objectId: object,
+      upstreamCommitId: upstream,
       pack: body === null ? Readable.from([]) : Readable.from(body),
       signal: AbortSignal.any([c.req.raw.signal, deps.shutdown]),
     });

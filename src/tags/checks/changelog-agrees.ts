@@ -7,7 +7,7 @@ import { parseControl } from '../../debian/control.ts';
 import { parseTopEntry } from '../../debian/changelog.ts';
 import type { BoundCommit, Candidate, Claim, Suite } from '../facts.ts';
 import { passed, rejected, type CheckResult } from '../model.ts';
-import { listWords, releaseNextVersion, remakeTag } from '../words.ts';
+import { listWords, mendAndTagAgain, remakeTag } from '../words.ts';
 
 /** A suite that a name may lead to. */
 export interface SuiteChoice extends Suite {
@@ -31,13 +31,14 @@ export async function checkChangelogAgrees(
   const { archive, ref, repository } = candidate;
   const reject = (sentence: string, remedy: string): CheckResult<Suite> =>
     rejected('changelog.agrees', sentence, remedy);
+  const again = mendAndTagAgain(ref, repository.plainTags);
   const tagTheRightCommit = remakeTag(ref, repository.plainTags, 'make it on the commit that releases this version');
 
   const entry = parseTopEntry(commit.changelog);
   if (isProblem(entry)) {
     return reject(
       `The first entry of debian/changelog cannot be read: ${describeProblem(entry)}.`,
-      `Check it with dpkg-parsechangelog and mend it. ${releaseNextVersion(ref)}`,
+      `Look at it with dpkg-parsechangelog and mend it as deb-changelog(5) says. ${again}`,
     );
   }
   if (entry.source !== claim.source) {
@@ -56,26 +57,27 @@ export async function checkChangelogAgrees(
   if (isProblem(control)) {
     return reject(
       `debian/control cannot be read: ${describeProblem(control)}.`,
-      `Mend it as deb-src-control(5) says. ${releaseNextVersion(ref)}`,
+      `Mend it as deb-src-control(5) says. ${again}`,
     );
   }
   if (control.source.name !== claim.source) {
     return reject(
       `debian/control describes the source ${quote(control.source.name)}, and debian/changelog is that of ${quote(claim.source)}.`,
-      `Make both name one source. ${releaseNextVersion(ref)}`,
+      `Make both name one source. ${again}`,
     );
   }
   const [distribution, second] = entry.distributions;
   if (distribution === undefined || second !== undefined) {
     return reject(
       `One distribution was expected in the first line of debian/changelog, and ${quote(entry.distributions.join(' '))} was found.`,
-      releaseNextVersion(ref),
+      `Set it with dch -r -D ${(await suites.takingTags())[0] ?? 'SUITE'} --force-distribution. ${again}`,
     );
   }
   if (distribution === 'UNRELEASED') {
+    const taking = await suites.takingTags();
     return reject(
-      'The first entry of debian/changelog is UNRELEASED.',
-      `Finish it (dch -r -D ${(await suites.takingTags())[0] ?? 'SUITE'}), commit, and make the tag on that commit. ${tagTheRightCommit}`,
+      `A suite (${listWords(taking, 'or')}) was expected as the Distribution of debian/changelog, and its first entry is UNRELEASED.`,
+      `Finish it with dch -r -D ${taking[0] ?? 'SUITE'} --force-distribution. ${again}`,
     );
   }
   const suite = await suites.find(distribution);
@@ -88,7 +90,7 @@ export async function checkChangelogAgrees(
     const found = suite === undefined ? 'is no suite of it' : 'does not take tags';
     return reject(
       `The Distribution of debian/changelog is ${quote(distribution)}, which ${found}; ${expected}.`,
-      `Set it with dch -r -D ${taking[0] ?? 'SUITE'} --force-distribution. ${releaseNextVersion(ref)}`,
+      `Set it with dch -r -D ${taking[0] ?? 'SUITE'} --force-distribution. ${again}`,
     );
   }
   return passed({ id: suite.id, name: suite.name }, `${entry.source} ${entry.version} for suite ${suite.name}`);

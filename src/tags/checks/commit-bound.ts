@@ -7,7 +7,7 @@ import type { GitObjects } from '../git-objects.ts';
 import { obstructed, passed, rejected, type CheckResult } from '../model.ts';
 import type { TagObject } from '../tag-object.ts';
 import { isRegularFile, type TreeListing } from '../tree-listing.ts';
-import { formatBytes, releaseNextVersion, shortId } from '../words.ts';
+import { formatBytes, mendAndTagAgain, shortId } from '../words.ts';
 import { decodeText } from '../../debian/text.ts';
 import { quote } from '../../debian/problem.ts';
 
@@ -37,7 +37,7 @@ export async function checkCommitBound(
 ): Promise<CheckResult<BoundCommit>> {
   const { commitId } = tag;
   const reject = (sentence: string): CheckResult<BoundCommit> =>
-    rejected('commit.bound', sentence, `Mend it in the branch. ${releaseNextVersion(candidate.ref)}`);
+    rejected('commit.bound', sentence, mendAndTagAgain(candidate.ref, candidate.repository.plainTags));
   const listing = await objects.list(
     commitId,
     maxTreeBytes(candidate),
@@ -58,7 +58,8 @@ export async function checkCommitBound(
   for (const [path, limit] of LIMITS) {
     const fault = fileFault(listing, path, limit);
     if (fault === 'absent') continue;
-    if (fault !== undefined) return reject(`${path} in commit ${shortId(commitId)} ${fault}.`);
+    if (fault !== undefined)
+      return reject(`${path} was expected as a plain file in commit ${shortId(commitId)}, and it ${fault}.`);
     const entry = listing.wanted.get(path);
     const blob = entry === undefined ? undefined : await objects.read(entry.objectId, limit);
     if (blob?.kind !== 'object') {

@@ -1,6 +1,7 @@
 /** Check 1, `notice.known`: the Git repository is registered and enabled. Its address comes from its row, never from a notice. */
 import type { Candidate } from '../facts.ts';
 import { obstructed, passed, rejected, type CheckResult } from '../model.ts';
+import { remakeTag } from '../words.ts';
 
 /** `archiveId`: where the tag's prefix leads now. */
 export function checkNoticeKnown(candidate: Candidate, archiveId: number | undefined): CheckResult<undefined> {
@@ -17,7 +18,7 @@ export function checkNoticeKnown(candidate: Candidate, archiveId: number | undef
     return rejected(
       'notice.known',
       `The prefix ${ref.distro}/ of ${repository.name} led to archive ${archive.name} when the tag was seen, and does not any more.`,
-      'An administrator gives the prefix its archive again (landfall apply); then make another tag.',
+      `An administrator gives the prefix its archive again (prefixes, landfall apply). ${remakeTag(ref, repository.plainTags)}`,
     );
   }
   return passed(undefined, `${repository.name}; ${ref.distro}/ asks to enter ${archive.name}`);

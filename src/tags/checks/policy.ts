@@ -4,7 +4,7 @@ import { quote } from '../../debian/problem.ts';
 import type { QuiltMode } from '../../platform/schema.ts';
 import type { BoundCommit, BoundUpstream, Candidate, Claim } from '../facts.ts';
 import { passed, rejected, type CheckResult } from '../model.ts';
-import { listWords, releaseNextVersion, remakeTag } from '../words.ts';
+import { listWords, mendAndTagAgain, remakeTag } from '../words.ts';
 
 export const NATIVE_FORMAT = '3.0 (native)';
 export const QUILT_FORMAT = '3.0 (quilt)';
@@ -16,14 +16,14 @@ const DEFAULT_QUILT_MODE = 'linear';
 
 /** `policy.source-format` */
 export function checkSourceFormat(candidate: Candidate, commit: BoundCommit): CheckResult<string> {
-  const { archive, ref } = candidate;
+  const { archive, ref, repository } = candidate;
   const format = commit.sourceFormat;
   const known = [QUILT_FORMAT, NATIVE_FORMAT].filter((one) => archive.acceptedFormats.includes(one));
   if (!known.includes(format)) {
     return rejected(
       'policy.source-format',
       `Source format ${listWords(known.map(quote), 'or')} was expected in debian/source/format, and ${quote(format)} was found.`,
-      `Convert the package: mkdir -p debian/source; echo "${known[0] ?? QUILT_FORMAT}" > debian/source/format. ${releaseNextVersion(ref)}`,
+      `Convert the package: mkdir -p debian/source; echo "${known[0] ?? QUILT_FORMAT}" > debian/source/format. ${mendAndTagAgain(ref, repository.plainTags)}`,
     );
   }
   return passed(format, format);
@@ -47,7 +47,7 @@ export function checkQuiltMode(candidate: Candidate, claim: Claim, commit: Bound
     return rejected(
       'policy.quilt-mode',
       `The Git repository is declared to hold a native package, and the source format is ${commit.sourceFormat}.`,
-      'An administrator declares its plain-quilt, or the package becomes native.',
+      `An administrator declares its layout (plain-quilt = "gbp", landfall apply), or the package becomes native. ${remakeTag(ref, repository.plainTags)}`,
     );
   }
   const asked = claim.quilt ?? DEFAULT_QUILT_MODE;
@@ -66,18 +66,19 @@ export function checkNativeVersion(candidate: Candidate, claim: Claim, commit: B
   const version = parseVersion(claim.version);
   const native = 'kind' in version || isNative(version);
   const format = commit.sourceFormat;
+  const again = mendAndTagAgain(candidate.ref, candidate.repository.plainTags);
   if (format === NATIVE_FORMAT && !native) {
     return rejected(
       'policy.native-version',
       `Source format ${format} goes with a version without a revision, and ${claim.version} has one.`,
-      `Use format "${QUILT_FORMAT}", or a version without hyphen. ${releaseNextVersion(candidate.ref)}`,
+      `Use format "${QUILT_FORMAT}" (echo "${QUILT_FORMAT}" > debian/source/format). ${again} Or choose a version without hyphen (dch -v VERSION).`,
     );
   }
   if (format === QUILT_FORMAT && native) {
     return rejected(
       'policy.native-version',
       `Source format ${format} needs a version with a revision (UPSTREAM-REVISION), and ${claim.version} has none.`,
-      `Use format "${NATIVE_FORMAT}", or a version with a revision. ${releaseNextVersion(candidate.ref)}`,
+      `Use format "${NATIVE_FORMAT}" (echo "${NATIVE_FORMAT}" > debian/source/format). ${again} Or choose a version with a revision (dch -v ${claim.version}-1).`,
     );
   }
   return passed(undefined, native ? `${claim.version} is native` : `${claim.version} has a revision`);
@@ -98,7 +99,7 @@ export function checkSubmodules(
     return rejected(
       'policy.submodules',
       `No submodule was expected, and ${where} has ${listWords(listing.submodules.map(quote), 'and')}: what lies in a submodule is not covered by the signature.`,
-      `Put its files into the tree itself (git rm --cached, or gbp import-orig with the release tarball). ${releaseNextVersion(candidate.ref)}`,
+      `Put its files into the tree itself (git rm --cached, or gbp import-orig with the release tarball). ${mendAndTagAgain(candidate.ref, candidate.repository.plainTags)}`,
     );
   }
   return passed(undefined, 'no submodules');

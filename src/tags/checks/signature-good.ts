@@ -73,9 +73,9 @@ function remedyFor(candidate: Candidate, bad: BadSignature): string {
   const again = remakeTag(candidate.ref, candidate.repository.plainTags);
   switch (bad.code) {
     case 'signature.expired-key':
-      return `Extend the key (gpg --quick-set-expire FINGERPRINT 1y, also its subkeys), have the administrator apply the new public key, then: ${again}`;
+      return `Extend the key (gpg --quick-set-expire FINGERPRINT 1y, also its subkeys), have the administrator apply the new public key (landfall apply). ${again}`;
     case 'signature.revoked-key':
-      return `Sign with another key of yours that is registered. ${again}`;
+      return `Sign with another key of yours that is registered (git config user.signingKey FINGERPRINT). ${again}`;
     case 'signature.weak-hash':
       return `Sign with a stronger hash (gpg.conf: personal-digest-preferences SHA512 SHA256). ${again}`;
     case 'signature.expired':

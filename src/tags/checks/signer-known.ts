@@ -58,7 +58,7 @@ export function checkSignerKnown(
   if (signer.revokedAt !== null) {
     return reject(
       `The key ${key} of ${signer.handle} was revoked here at ${formatTime(signer.revokedAt)}: ${signer.revocationReason ?? 'no reason was given'}.`,
-      'Sign with another key of yours that is registered.',
+      `Sign with another key of yours that is registered (git config user.signingKey FINGERPRINT). ${remakeTag(candidate.ref, candidate.repository.plainTags)}`,
     );
   }
   if (signer.validUntil !== null && signer.validUntil <= at) {

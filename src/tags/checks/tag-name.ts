@@ -3,7 +3,7 @@ import { quote } from '../../debian/problem.ts';
 import type { Candidate } from '../facts.ts';
 import { passed, rejected, type CheckResult } from '../model.ts';
 import type { TagObject } from '../tag-object.ts';
-import { remakeTag } from '../words.ts';
+import { commandToTag, remakeTag } from '../words.ts';
 
 /** Gives the version that the name says. */
 export function checkTagName(candidate: Candidate, tag: TagObject): CheckResult<string> {
@@ -12,7 +12,7 @@ export function checkTagName(candidate: Candidate, tag: TagObject): CheckResult<
     return rejected(
       'tag.name',
       `The name that was signed is ${quote(tag.name)}, and the tag was published as ${quote(ref.name)}.`,
-      `Push it under its own name (git push REMOTE refs/tags/${tag.name}), or make a tag of the name ${ref.name}.`,
+      `Push it under its own name (git push REMOTE refs/tags/${tag.name}), or make one of the name ${ref.name}: ${commandToTag(ref, repository.plainTags)}.`,
     );
   }
   if (ref.version === undefined) {

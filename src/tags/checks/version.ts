@@ -40,7 +40,7 @@ export function versionTaken(
     return rejected(
       'version.unused',
       `${what} was accepted into archive ${archive.name} before (submission ${by}), and a version never returns.`,
-      `If it shall be in another suite, have it copied there. Otherwise: ${releaseNextVersion(ref)}`,
+      `See where it is: landfall where ${claim.source}. If it shall be in another suite, have it copied there. Otherwise: ${releaseNextVersion(ref)}`,
     );
   }
   return rejected(
@@ -93,7 +93,7 @@ export async function checkVersionNewer(
     return rejected(
       'version.newer',
       `${newer.archive}/${newer.name} must not be older than ${name}; it holds ${source} ${there}, and ${version} is newer.`,
-      `Release to ${newer.name} first, or choose a version of at most ${there}.`,
+      `Release to ${newer.name} first (dch -D ${newer.name}), or choose a version of at most ${there} (dch -v VERSION); then git debpush --distro=${ref.distro} --remote=REMOTE.`,
     );
   }
   return passed(

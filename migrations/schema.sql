@@ -213,6 +213,7 @@ CREATE TABLE public.binary_packages (
     stanza text NOT NULL,
     sha256 text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    translation text,
     CONSTRAINT binary_packages_type_check CHECK ((type = ANY (ARRAY['deb'::text, 'udeb'::text])))
 );
 
@@ -249,6 +250,28 @@ ALTER TABLE public.builds ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE public.collected_pool_files (
     pool_file_id bigint NOT NULL,
     collected_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE public.enrolment_codes (
+    id bigint NOT NULL,
+    person_id bigint NOT NULL,
+    secret_sha256 bytea NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    used_by_token_id bigint,
+    CONSTRAINT enrolment_codes_check CHECK (((used_at IS NULL) = (used_by_token_id IS NULL))),
+    CONSTRAINT enrolment_codes_secret_sha256_check CHECK ((length(secret_sha256) = 32))
+);
+
+ALTER TABLE public.enrolment_codes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.enrolment_codes_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 CREATE TABLE public.events (
@@ -616,6 +639,15 @@ CREATE TABLE public.overrides (
     CONSTRAINT overrides_kind_check CHECK ((kind = ANY (ARRAY['source'::text, 'deb'::text, 'udeb'::text])))
 );
 
+CREATE TABLE public.package_contents (
+    source_package_id bigint,
+    binary_package_id bigint,
+    location text NOT NULL,
+    paths text NOT NULL,
+    CONSTRAINT package_contents_check CHECK ((num_nonnulls(source_package_id, binary_package_id) = 1)),
+    CONSTRAINT package_contents_location_check CHECK ((location ~ '^[^[:space:],]+$'::text))
+);
+
 CREATE TABLE public.package_files (
     source_package_id bigint,
     binary_package_id bigint,
@@ -730,7 +762,12 @@ CREATE TABLE public.source_packages (
     component text NOT NULL,
     stanza text NOT NULL,
     dsc_sha256 text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    changelog_sha256 text,
+    changelog_size bigint,
+    CONSTRAINT source_packages_changelog CHECK (((changelog_sha256 IS NULL) = (changelog_size IS NULL))),
+    CONSTRAINT source_packages_changelog_sha256_check CHECK ((changelog_sha256 ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT source_packages_changelog_size_check CHECK ((changelog_size >= 0))
 );
 
 ALTER TABLE public.source_packages ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -850,6 +887,25 @@ CREATE TABLE public.suites (
 
 ALTER TABLE public.suites ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.suites_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.suspensions (
+    id bigint NOT NULL,
+    submission_id bigint NOT NULL,
+    key_id bigint,
+    reason text NOT NULL,
+    actor text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE public.suspensions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.suspensions_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -1117,6 +1173,12 @@ ALTER TABLE ONLY public.builds
 ALTER TABLE ONLY public.collected_pool_files
     ADD CONSTRAINT collected_pool_files_pkey PRIMARY KEY (pool_file_id);
 
+ALTER TABLE ONLY public.enrolment_codes
+    ADD CONSTRAINT enrolment_codes_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.enrolment_codes
+    ADD CONSTRAINT enrolment_codes_secret_sha256_key UNIQUE (secret_sha256);
+
 ALTER TABLE ONLY public.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (id);
 
@@ -1207,6 +1269,12 @@ ALTER TABLE ONLY public.origs
 ALTER TABLE ONLY public.overrides
     ADD CONSTRAINT overrides_pkey PRIMARY KEY (archive_id, kind, package);
 
+ALTER TABLE ONLY public.package_contents
+    ADD CONSTRAINT package_contents_binary_package_id_key UNIQUE (binary_package_id);
+
+ALTER TABLE ONLY public.package_contents
+    ADD CONSTRAINT package_contents_source_package_id_key UNIQUE (source_package_id);
+
 ALTER TABLE ONLY public.people
     ADD CONSTRAINT people_handle_key UNIQUE (handle);
 
@@ -1260,6 +1328,12 @@ ALTER TABLE ONLY public.suites
 
 ALTER TABLE ONLY public.suites
     ADD CONSTRAINT suites_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.suspensions
+    ADD CONSTRAINT suspensions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.suspensions
+    ADD CONSTRAINT suspensions_submission_id_key UNIQUE (submission_id);
 
 ALTER TABLE ONLY public.tag_baselines
     ADD CONSTRAINT tag_baselines_pkey PRIMARY KEY (git_repository_id, ref, object_id);
@@ -1325,6 +1399,8 @@ CREATE INDEX binary_packages_name ON public.binary_packages USING btree (name);
 CREATE INDEX binary_packages_source ON public.binary_packages USING btree (source_package_id);
 
 CREATE INDEX binary_packages_upload ON public.binary_packages USING btree (upload_id);
+
+CREATE INDEX enrolment_codes_person ON public.enrolment_codes USING btree (person_id, id);
 
 CREATE INDEX events_cursor ON public.events USING btree (xid, id);
 
@@ -1426,6 +1502,8 @@ CREATE TRIGGER jobs_transition BEFORE UPDATE ON public.jobs FOR EACH ROW EXECUTE
 
 CREATE TRIGGER origs_only_added BEFORE DELETE OR UPDATE ON public.origs FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
+CREATE TRIGGER package_contents_only_added BEFORE DELETE OR UPDATE ON public.package_contents FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+
 CREATE TRIGGER pool_files_only_added BEFORE DELETE OR UPDATE ON public.pool_files FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
 CREATE TRIGGER publications_only_forward BEFORE INSERT ON public.publications FOR EACH ROW EXECUTE FUNCTION public.refuse_publication_going_back();
@@ -1435,6 +1513,8 @@ CREATE TRIGGER publications_transition BEFORE UPDATE ON public.publications FOR 
 CREATE TRIGGER suite_binaries_not_collected BEFORE INSERT ON public.suite_binaries FOR EACH ROW EXECUTE FUNCTION public.refuse_collected_package();
 
 CREATE TRIGGER suite_sources_not_collected BEFORE INSERT ON public.suite_sources FOR EACH ROW EXECUTE FUNCTION public.refuse_collected_package();
+
+CREATE TRIGGER suspensions_only_added BEFORE DELETE OR UPDATE ON public.suspensions FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
 CREATE TRIGGER tag_decisions_only_added BEFORE DELETE OR UPDATE ON public.tag_decisions FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
@@ -1483,6 +1563,12 @@ ALTER TABLE ONLY public.builds
 
 ALTER TABLE ONLY public.collected_pool_files
     ADD CONSTRAINT collected_pool_files_pool_file_id_fkey FOREIGN KEY (pool_file_id) REFERENCES public.pool_files(id);
+
+ALTER TABLE ONLY public.enrolment_codes
+    ADD CONSTRAINT enrolment_codes_person_id_fkey FOREIGN KEY (person_id) REFERENCES public.people(id);
+
+ALTER TABLE ONLY public.enrolment_codes
+    ADD CONSTRAINT enrolment_codes_used_by_token_id_fkey FOREIGN KEY (used_by_token_id) REFERENCES public.access_tokens(id);
 
 ALTER TABLE ONLY public.frozen_inputs
     ADD CONSTRAINT frozen_inputs_submission_id_fkey FOREIGN KEY (submission_id) REFERENCES public.submissions(id);
@@ -1546,6 +1632,12 @@ ALTER TABLE ONLY public.origs
 
 ALTER TABLE ONLY public.overrides
     ADD CONSTRAINT overrides_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES public.archives(id);
+
+ALTER TABLE ONLY public.package_contents
+    ADD CONSTRAINT package_contents_binary_package_id_fkey FOREIGN KEY (binary_package_id) REFERENCES public.binary_packages(id);
+
+ALTER TABLE ONLY public.package_contents
+    ADD CONSTRAINT package_contents_source_package_id_fkey FOREIGN KEY (source_package_id) REFERENCES public.source_packages(id);
 
 ALTER TABLE ONLY public.package_files
     ADD CONSTRAINT package_files_binary_package_id_fkey FOREIGN KEY (binary_package_id) REFERENCES public.binary_packages(id);
@@ -1612,6 +1704,12 @@ ALTER TABLE ONLY public.suites
 
 ALTER TABLE ONLY public.suites
     ADD CONSTRAINT suites_debug_suite_id_fkey FOREIGN KEY (debug_suite_id) REFERENCES public.suites(id);
+
+ALTER TABLE ONLY public.suspensions
+    ADD CONSTRAINT suspensions_key_id_fkey FOREIGN KEY (key_id) REFERENCES public.keys(id);
+
+ALTER TABLE ONLY public.suspensions
+    ADD CONSTRAINT suspensions_submission_id_fkey FOREIGN KEY (submission_id) REFERENCES public.submissions(id);
 
 ALTER TABLE ONLY public.tag_baselines
     ADD CONSTRAINT tag_baselines_git_repository_id_fkey FOREIGN KEY (git_repository_id) REFERENCES public.git_repositories(id);

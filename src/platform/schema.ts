@@ -529,6 +529,8 @@ export interface SourcePackagesTable {
   stanza: string;
   dsc_sha256: string;
   created_at: Time;
+  changelog_sha256: string | null;
+  changelog_size: number | null;
 }
 
 export interface BinaryPackagesTable {
@@ -544,6 +546,14 @@ export interface BinaryPackagesTable {
   stanza: string;
   sha256: string;
   created_at: Time;
+  translation: string | null;
+}
+
+export interface PackageContentsTable {
+  source_package_id: number | null;
+  binary_package_id: number | null;
+  location: string;
+  paths: string;
 }
 
 export interface PackageFilesTable {
@@ -614,6 +624,27 @@ export interface CollectedPoolFilesTable {
   collected_at: Time;
 }
 
+export interface SuspensionsTable {
+  id: Id;
+  submission_id: number;
+  key_id: number | null;
+  reason: string;
+  actor: string;
+  detail: JsonColumn;
+  at: Time;
+}
+
+export interface EnrolmentCodesTable {
+  id: Id;
+  person_id: number;
+  secret_sha256: Buffer;
+  created_by: string;
+  created_at: Time;
+  expires_at: Date;
+  used_at: Date | null;
+  used_by_token_id: number | null;
+}
+
 export interface Database {
   events: EventsTable;
   audit: AuditTable;
@@ -661,10 +692,13 @@ export interface Database {
   source_packages: SourcePackagesTable;
   binary_packages: BinaryPackagesTable;
   package_files: PackageFilesTable;
+  package_contents: PackageContentsTable;
   suite_sources: SuiteSourcesTable;
   suite_binaries: SuiteBinariesTable;
   publications: PublicationsTable;
   alerts: AlertsTable;
   scrubs: ScrubsTable;
   collected_pool_files: CollectedPoolFilesTable;
+  suspensions: SuspensionsTable;
+  enrolment_codes: EnrolmentCodesTable;
 }

@@ -118,7 +118,9 @@ describe('a source upload', () => {
     const checks = await world.db.selectFrom('upload_checks').selectAll().orderBy('position').execute();
     expect(checks.map((check) => check.code)).toEqual(checkCodes('source'));
     expect(checks.filter((check) => check.outcome !== 'passed').map((check) => check.code)).toEqual([
+      'decision.verified',
       'source.matches-tag',
+      'decision.stands',
     ]);
     const job = await world.db.selectFrom('jobs').select('state').executeTakeFirstOrThrow();
     expect(job.state).toBe('succeeded');

@@ -22,6 +22,7 @@ import {
   type ExaminedSource,
 } from './checks/lists.ts';
 import type { StateDeps } from './checks/state.ts';
+import { lockArchive } from './lock.ts';
 import { uploadMayMove } from './model.ts';
 import { readUpload, type Upload } from './upload.ts';
 
@@ -41,9 +42,6 @@ export interface Review {
   readonly actor: string;
   readonly reason: string;
 }
-
-/** The space of advisory locks that decisions take, one per archive. */
-const ARCHIVE_LOCKS = 0x4c41;
 
 type Examined =
   | { readonly kind: 'source'; readonly outcome: ListOutcome<ExaminedSource> }
@@ -114,7 +112,7 @@ async function judge(deps: DecideDeps, upload: Upload, by: By): Promise<Decision
       ? { kind: 'source', outcome: await SOURCE_BYTES.run(deps, upload) }
       : { kind: 'binary', outcome: await BINARY_BYTES.run(deps, upload) };
   return await withTransaction(deps.db, async (trx) => {
-    await sql`SELECT pg_advisory_xact_lock(${ARCHIVE_LOCKS}, ${upload.archiveId}::integer)`.execute(trx);
+    await lockArchive(trx, upload.archiveId);
     if (!(await lockUpload(trx, upload))) return { kind: 'nothing-to-decide' };
     const decision = await judgeState(trx, upload, examined, by);
     if (decision.kind === 'accepted' && by.approved) await audit(trx, upload, by.actor, 'upload.accepted', 'reviewed');

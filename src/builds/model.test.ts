@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { neededBuilds } from './model.ts';
-import { taggerOf } from './store.ts';
 
 const SUITE = { suite: ['amd64', 'arm64', 'riscv64'], forAll: 'amd64' };
 const plan = (field: string, present: readonly string[] = []) =>
@@ -64,13 +63,5 @@ describe('the builds that a source needs', () => {
         },
       ),
     );
-  });
-});
-
-describe('the tagger of a tag object', () => {
-  test('is read from its headers, and not from its message', () => {
-    const tag = 'object 1\ntype commit\ntag x\ntagger Ä B <a@b> 17 +0100\n\ntagger Eve <e@e> 1 +0000\n';
-    expect(taggerOf(Buffer.from(tag))).toBe('Ä B <a@b>');
-    expect(taggerOf(Buffer.from('object 1\n\ntagger Eve <e@e> 1 +0000\n'))).toBe('');
   });
 });

@@ -5,8 +5,18 @@ import { createJob } from '../lighthouse/index.ts';
 import { withTransaction, type Db, type Trx } from '../platform/database.ts';
 import { LandfallError } from '../platform/errors.ts';
 import { recordEvent } from '../platform/events.ts';
-import { getArchive, getSubmission, getSuite, suiteParents, type Suite, type SuiteParent } from '../registry/index.ts';
-import { origsOf } from '../sources/index.ts';
+import {
+  findSuspension,
+  freeVersion,
+  getArchive,
+  getSubmission,
+  getSuite,
+  suiteParents,
+  type Suite,
+  type SuiteParent,
+} from '../registry/index.ts';
+import { findAcceptedTag, origsOf } from '../sources/index.ts';
+import { verifyDecisionOf } from '../tags/index.ts';
 import {
   SOURCE_PRIORITY,
   binaryJobKey,
@@ -18,7 +28,7 @@ import {
   type SourcePayload,
 } from './model.ts';
 import { cancelSuperseded } from './supersede.ts';
-import { addBuild, findAcceptedSource, findAcceptedTag, holdsVersion } from './store.ts';
+import { addBuild, findAcceptedSource, holdsVersion } from './store.ts';
 
 export interface PlanDeps {
   readonly db: Db;
@@ -34,13 +44,21 @@ export interface PlanDeps {
 /** The task that lighthouse enqueues when a job of this module ends. */
 export const JOB_ENDED_TASK = 'builds.job-ended';
 
-/** Makes the source build of a submission whose origs are known. Nothing to do where the version was freed meanwhile. */
+/**
+ * Makes the source build of a submission whose origs are known. Nothing to do where the version was freed meanwhile. The decision
+ * that let it in is verified again first: what a worker is told of tag and signer comes from the signed bytes.
+ */
 export async function planSource(deps: PlanDeps, submissionId: number): Promise<void> {
+  const checked = await verifyDecisionOf({ db: deps.db }, submissionId);
   await withTransaction(deps.db, async (trx) => {
     const facts = await describe(trx, submissionId, 'plan the source build');
     if (!(await holdsVersion(trx, submissionId))) return;
     const tag = await findAcceptedTag(trx, submissionId);
-    if (tag === undefined) {
+    if (checked.kind === 'failed' && tag !== undefined) {
+      await giveUp(trx, submissionId, checked);
+      return;
+    }
+    if (tag === undefined || checked.kind === 'failed') {
       throw new LandfallError({
         code: 'builds.no-accepted-tag',
         doing: `plan the source build of submission ${submissionId}`,
@@ -59,10 +77,10 @@ export async function planSource(deps: PlanDeps, submissionId: number): Promise<
       quilt: tag.quilt,
       commitId: tag.commitId,
       tagObjectId: tag.tagObjectId,
-      upstreamCommitId: tag.upstreamCommitId,
-      fingerprint: tag.fingerprint,
-      tagger: tag.tagger,
-      frozen: tag.frozen,
+      upstreamCommitId: tag.upstreamCommitId ?? null,
+      fingerprint: checked.signed.fingerprint,
+      tagger: checked.signed.tagger,
+      frozen: { sha256: tag.frozen.sha256, size: tag.frozen.size },
       origs: origs.map(({ name, sha256, size }) => ({ name, sha256, size })),
     };
     const jobId = await createJob(trx, {
@@ -78,6 +96,23 @@ export async function planSource(deps: PlanDeps, submissionId: number): Promise<
   });
 }
 
+/** A release whose decision does not stand any more ends before anything of it is built; its version is free again. */
+async function giveUp(
+  trx: Trx,
+  submissionId: number,
+  failure: { readonly code: string; readonly sentence: string },
+): Promise<void> {
+  if (!(await freeVersion(trx, submissionId, failure.sentence))) return;
+  await recordEvent(trx, {
+    kind: 'source.failed',
+    submissionId,
+    actor: 'landfall',
+    data: { code: failure.code, sentence: failure.sentence, remedy: DECISION_REMEDY },
+  });
+}
+
+const DECISION_REMEDY = 'release the next version, signed with a registered key that is not revoked';
+
 /** Makes the binary builds that an accepted source still needs. */
 export async function planBinaries(deps: PlanDeps, submissionId: number): Promise<void> {
   // Asked for outside the transaction: the signer is another process.
@@ -89,6 +124,7 @@ export async function planBinaries(deps: PlanDeps, submissionId: number): Promis
     // Two runs at the same moment come here one after the other.
     await trx.selectFrom('submissions').select('id').where('id', '=', submissionId).forNoKeyUpdate().execute();
     const facts = await describe(trx, submissionId, 'plan the binary builds');
+    if ((await findSuspension(trx, submissionId)) !== undefined) return;
     const source = await findAcceptedSource(trx, submissionId);
     if (source === undefined) {
       throw new LandfallError({

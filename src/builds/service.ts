@@ -1,7 +1,7 @@
 /** What becomes of builds after they were made: their job ended, or a person asks for something. */
 import { cancel, giveBack, type PersonsMove } from '../lighthouse/index.ts';
 import { withTransaction, type Db } from '../platform/database.ts';
-import { freeVersion, getSubmission, reserveVersion } from '../registry/index.ts';
+import { findSuspension, freeVersion, getSubmission, reserveVersion } from '../registry/index.ts';
 import { findBuildOfJob, getBuild, lockBuild } from './store.ts';
 
 /**
@@ -26,6 +26,14 @@ export async function giveBackBuild(deps: { readonly db: Db }, buildId: number, 
     await lockBuild(trx, { buildId });
     const build = await getBuild(trx, buildId);
     if (build === undefined) return { kind: 'unknown-build' };
+    const suspension = await findSuspension(trx, build.submissionId);
+    if (suspension !== undefined) {
+      return {
+        kind: 'not-possible',
+        state: build.jobState,
+        reason: `its release was suspended by ${suspension.actor}: ${suspension.reason}`,
+      };
+    }
     if (build.kind === 'source' && (build.jobState === 'failed' || build.jobState === 'quarantined')) {
       const submission = await getSubmission(trx, build.submissionId);
       if (submission.source !== null && submission.version !== null) {

@@ -5,7 +5,7 @@
 import { fieldOf } from '../debian/deb822.ts';
 import type { Db, Trx } from '../platform/database.ts';
 import type { JobState } from '../lighthouse/index.ts';
-import type { PayloadFile, QuiltMode } from './model.ts';
+import type { PayloadFile } from './model.ts';
 
 export interface Build {
   readonly id: number;
@@ -55,59 +55,6 @@ export async function addBuild(
     .returning('id')
     .executeTakeFirst();
   return inserted !== undefined;
-}
-
-/** What a source job needs to know of the tag that was let in. */
-export interface AcceptedTag {
-  readonly fingerprint: string;
-  /** `Name <address>`, as the tag says it. */
-  readonly tagger: string;
-  readonly quilt: QuiltMode;
-  readonly tagObjectId: string;
-  readonly commitId: string;
-  readonly upstreamCommitId: string | null;
-  readonly frozen: { readonly sha256: string; readonly size: number };
-}
-
-const QUILT_MODES: readonly QuiltMode[] = ['gbp', 'unapplied', 'linear', 'baredebian', 'native'];
-
-/** Undefined when the submission did not come by a tag, or its tag was not accepted. */
-export async function findAcceptedTag(db: Db, submissionId: number): Promise<AcceptedTag | undefined> {
-  const row = await db
-    .selectFrom('tags as t')
-    .innerJoin('tag_decisions as d', 'd.tag_id', 't.id')
-    .innerJoin('frozen_inputs as f', 'f.submission_id', 't.submission_id')
-    .where('t.submission_id', '=', submissionId)
-    .where('d.outcome', '=', 'accepted')
-    .select([
-      'd.key_fingerprint',
-      'd.tag_object',
-      'd.quilt',
-      'f.sha256',
-      'f.size',
-      'f.tag_object_id',
-      'f.commit_id',
-      'f.upstream_commit_id',
-    ])
-    .executeTakeFirst();
-  const quilt = QUILT_MODES.find((mode) => mode === row?.quilt);
-  if (row?.key_fingerprint == null || row.tag_object === null || quilt === undefined) return undefined;
-  return {
-    fingerprint: row.key_fingerprint,
-    tagger: taggerOf(row.tag_object),
-    quilt,
-    tagObjectId: row.tag_object_id,
-    commitId: row.commit_id,
-    upstreamCommitId: row.upstream_commit_id,
-    frozen: { sha256: row.sha256, size: row.size },
-  };
-}
-
-/** `Name <address>` of a tag object's header. The decision's parser has checked its form. */
-export function taggerOf(tagObject: Uint8Array): string {
-  const text = Buffer.from(tagObject).toString('utf8');
-  const headers = text.slice(0, Math.max(0, text.indexOf('\n\n')));
-  return /^tagger ([^\n]*<[^<>\n]*>) [0-9]+ [+-][0-9]{4}$/m.exec(headers)?.[1] ?? '';
 }
 
 /** Whether the submission still has a claim on its version; without one there is nothing to build for. */

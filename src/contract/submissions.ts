@@ -36,8 +36,16 @@ export const stepSchema = z
   .openapi('Step');
 export type Step = z.infer<typeof stepSchema>;
 
-/** Whether something still happens: `in-flight`, or how it ended. `attention`: a person must act. */
-export const SUBMISSION_STATES = ['in-flight', 'attention', 'published', 'rejected', 'failed', 'cancelled'] as const;
+/** Whether something still happens: `in-flight`, or how it ended. `attention`: a person must act; `suspended`: one has stopped it. */
+export const SUBMISSION_STATES = [
+  'in-flight',
+  'attention',
+  'published',
+  'rejected',
+  'failed',
+  'cancelled',
+  'suspended',
+] as const;
 
 export const submissionTraceSchema = z
   .object({

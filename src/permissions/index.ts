@@ -20,6 +20,7 @@ export {
   findGroup,
   findKey,
   findPerson,
+  getKey,
   listAllKeys,
   listGroups,
   listPeople,

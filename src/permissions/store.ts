@@ -168,6 +168,18 @@ export async function findKey(db: Db, fingerprint: string): Promise<KeyRow | und
   return row === undefined ? undefined : toKey(row);
 }
 
+/** A key by its number, with its person. */
+export async function getKey(db: Db, id: number): Promise<(KeyRow & { readonly handle: string }) | undefined> {
+  const row = await db
+    .selectFrom('keys')
+    .innerJoin('people', 'people.id', 'keys.person_id')
+    .selectAll('keys')
+    .select('people.handle')
+    .where('keys.id', '=', id)
+    .executeTakeFirst();
+  return row === undefined ? undefined : { ...toKey(row), handle: row.handle };
+}
+
 /** Every key that was ever registered, with its person. */
 export async function listAllKeys(db: Db): Promise<readonly (KeyRow & { readonly handle: string })[]> {
   const rows = await db

@@ -27,13 +27,27 @@ export {
   getGitRepository,
   listGitRepositories,
 } from './git-repositories.ts';
+export { memberUrl } from './git-places.ts';
 export { HookSecret, findHookSecret } from './hook-secrets.ts';
 export { isNewerVersion } from './model.ts';
 export type { Archive, GitRepository, Suite, SuiteParent } from './model.ts';
-export { distrosOfNamespace, findNamespace, memberByAddress, memberByName, registerMember } from './namespaces.ts';
+export {
+  distrosOfNamespace,
+  findNamespace,
+  listNamespaces,
+  memberByAddress,
+  memberByName,
+  registerMember,
+} from './namespaces.ts';
 export type { GitNamespace, MemberName, RegisteredMember } from './namespaces.ts';
 export { findPoolFile, namePoolFile } from './pool-files.ts';
-export { createSubmission, describeSubmission, findSuspension, getSubmission, suspendSubmission } from './submissions.ts';
+export {
+  createSubmission,
+  describeSubmission,
+  findSuspension,
+  getSubmission,
+  suspendSubmission,
+} from './submissions.ts';
 export {
   acceptVersion,
   freeVersion,

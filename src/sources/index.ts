@@ -4,6 +4,6 @@
  */
 export { assembleSource, unpackFrozenInput } from './recipe.ts';
 export type { AssembledSource, AssembleInput, AssemblyFailure, QuiltMode } from './recipe.ts';
-export { origsOf } from './store.ts';
-export type { Orig } from './store.ts';
+export { findAcceptedTag, origsOf } from './store.ts';
+export type { AcceptedTag, Orig } from './store.ts';
 export { sourceTasks } from './tasks.ts';

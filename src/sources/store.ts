@@ -4,7 +4,7 @@ import type { ObjectFormat } from '../platform/git.ts';
 import { QUILT_MODES, type QuiltMode } from './recipe.ts';
 import type { Provenance } from './model.ts';
 
-/** What the decision on a tag says about the source that is to be assembled. */
+/** What the decision on a tag says about the source that is to be assembled. The one reading of it, for later modules too. */
 export interface AcceptedTag {
   readonly submissionId: number;
   readonly archiveId: number;

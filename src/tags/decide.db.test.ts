@@ -22,8 +22,8 @@ import {
   redecideTag,
   retryTag,
   tagTasks,
-  verifyDecisionById,
   verifyDecisionOf,
+  verifyDecisionOfTag,
   waitForRef,
 } from './index.ts';
 import { tidyMirror } from './mirror.ts';
@@ -503,29 +503,57 @@ describe('verified again from what was stored', () => {
   test('without repository and keyring; a changed byte, another key and a later revocation show', async () => {
     await tagRelease(repository, commits, alice.sign);
     const tag = await world.push(repositoryId, REF);
-    expect(await verifyDecisionOf(world.db, tag.submissionId)).toMatchObject({
+    expect(await verifyDecisionOf(world.deps, tag.submissionId)).toMatchObject({
       kind: 'verified',
-      commitId: commits.commitId,
-      fingerprint: alice.fingerprint,
-      tagger: 'Alice Example <alice@example.org>',
+      signed: {
+        commitId: commits.commitId,
+        fingerprint: alice.fingerprint,
+        tagger: 'Alice Example <alice@example.org>',
+      },
     });
+    const looked = await verifyDecisionOfTag(world.deps, tag.id);
+    expect(looked?.verification.steps.map(({ code, outcome }) => `${code} ${outcome}`)).toEqual([
+      'decision.tag-object passed',
+      'decision.tag-name passed',
+      'decision.commit passed',
+      'decision.metadata passed',
+      'decision.signature passed',
+      'decision.checks passed',
+      'decision.frozen passed',
+      'decision.record passed',
+      'decision.key-revoked passed',
+    ]);
     await world.db
       .updateTable('keys')
       .set({ revoked_at: new Date(), revocation_reason: 'lost' })
       .where('fingerprint', '=', alice.fingerprint)
       .execute();
-    expect(await verifyDecisionOf(world.db, tag.submissionId)).toMatchObject({
+    expect(await verifyDecisionOf(world.deps, tag.submissionId)).toMatchObject({
       kind: 'failed',
       code: 'decision.key-revoked',
     });
-    expect(await verifyDecisionOf(world.db, 999)).toMatchObject({ kind: 'failed', code: 'decision.none' });
+    expect(await verifyDecisionOf(world.deps, 999)).toMatchObject({ kind: 'failed', code: 'decision.none' });
   });
 
-  test('a rejection before there was a signature has nothing to verify', async () => {
+  test('a rejection is as it was recorded, and a tag that nobody decided has nothing to verify', async () => {
     await tagRelease(repository, commits, undefined);
     const tag = await world.push(repositoryId, REF);
-    const id = tag.decisions[0]?.id ?? 0;
-    expect(await verifyDecisionById(world.db, id)).toMatchObject({ kind: 'failed', code: 'decision.no-evidence' });
-    expect(await verifyDecisionById(world.db, 999)).toBeUndefined();
+    expect(await verifyDecisionOfTag(world.deps, tag.id)).toMatchObject({
+      verification: { kind: 'verified', signed: undefined },
+    });
+    expect(await verifyDecisionOfTag(world.deps, 999)).toBeUndefined();
+  });
+
+  test('a record that was changed in the database is found, and the field named', async () => {
+    await tagRelease(repository, commits, alice.sign);
+    const tag = await world.push(repositoryId, REF);
+    await sql`ALTER TABLE tag_decisions DISABLE TRIGGER tag_decisions_only_added`.execute(world.db);
+    await sql`UPDATE tag_decisions SET sentence = 'changed' WHERE tag_id = ${tag.id}`.execute(world.db);
+    await sql`ALTER TABLE tag_decisions ENABLE TRIGGER tag_decisions_only_added`.execute(world.db);
+    expect(await verifyDecisionOf(world.deps, tag.submissionId)).toMatchObject({
+      kind: 'failed',
+      code: 'decision.record',
+      sentence: 'Changed since the decision: sentence.',
+    });
   });
 });

@@ -358,9 +358,9 @@ describe('SSH', () => {
       await world.addPerson({ handle: `ssh-${type}`, name: 'Sam', keys: [key] });
       const tag = await release(key.sign);
       expect(verdict(tag)).toMatch(/^accepted: /);
-      expect(await verifyDecisionOf(world.db, tag.submissionId)).toMatchObject({
+      expect(await verifyDecisionOf(world.deps, tag.submissionId)).toMatchObject({
         kind: 'verified',
-        fingerprint: key.fingerprint,
+        signed: { fingerprint: key.fingerprint },
       });
     },
   );

@@ -6,8 +6,17 @@
 export { checkTag, type CheckedTag, type TagVerdict } from './check.ts';
 export type { TagDeps } from './deps.ts';
 export { CHECKS, type CheckCode, type CheckOutcome, type RecordedCheck, type TagState } from './model.ts';
-export { receiveNotice, redecideTag, retryTag, waitForRef } from './service.ts';
-export type { Asked, Notice, RefAnswer, RepositoryName } from './service.ts';
+export { adoptTag, type Adopted } from './adopt.ts';
+export { createNoticeLimiter, type NoticeLimiter } from './notice-limit.ts';
+export { findNoticed, planDiscovery, planLook, receiveNotice, takeFirstNotice, takeNotices } from './notices.ts';
+export type { Notice, Noticed, RepositoryName } from './notices.ts';
+export { redecideTag, retryTag, waitForRef } from './service.ts';
+export type { Asked, RefAnswer } from './service.ts';
 export { TAG_CRON, tagTasks } from './tasks.ts';
-export type { DecisionEvidence } from './store.ts';
-export { verifyDecision, verifyDecisionById, verifyDecisionOf, type DecisionCheck } from './verify-decision.ts';
+export type { DecisionEvidence, RecordFingerprint, Surroundings, Verification, VerifiedStep } from './evidence.ts';
+export {
+  verifyDecisionOf,
+  verifyDecisionOfTag,
+  type AcceptanceCheck,
+  type VerifiedDecision,
+} from './verify-decision.ts';

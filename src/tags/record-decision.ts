@@ -2,10 +2,12 @@
  * What the deciding transaction writes about each outcome: the decision or the obstacle with all checks, the facts of the
  * submission, the frozen input, the event, and the next step.
  */
-import type { Trx } from '../platform/database.ts';
+import type { JsonObject, Trx } from '../platform/database.ts';
 import { recordEvent } from '../platform/events.ts';
 import { enqueue } from '../platform/tasks.ts';
 import { describeSubmission } from '../registry/index.ts';
+import { fingerprintOf } from './evidence.ts';
+import { evidenceOfDecision } from './evidence-store.ts';
 import type { Candidate } from './facts.ts';
 import type { FrozenPack } from './freeze.ts';
 import { CHECK_COUNT, MAX_OBSTACLES, retryDelayMs } from './model.ts';
@@ -71,6 +73,7 @@ export async function recordAcceptance(
     data: {
       tagId: row.id,
       decisionId,
+      evidence: await fingerprintOfDecision(trx, decisionId),
       name: candidate.ref.name,
       source: claim.source,
       version: claim.version,
@@ -89,7 +92,7 @@ export async function recordAcceptance(
 
 export async function recordRejection(trx: Trx, row: TagRow, verdict: Rejected, decidedBy: string): Promise<void> {
   const { rejection, facts, checks } = verdict;
-  await addDecision(trx, row.id, {
+  const decisionId = await addDecision(trx, row.id, {
     outcome: 'rejected',
     code: rejection.code,
     sentence: rejection.sentence,
@@ -107,12 +110,22 @@ export async function recordRejection(trx: Trx, row: TagRow, verdict: Rejected, 
     actor: decidedBy,
     data: {
       tagId: row.id,
+      decisionId,
+      evidence: await fingerprintOfDecision(trx, decisionId),
       name: row.ref,
       code: rejection.code,
       sentence: rejection.sentence,
       remedy: rejection.remedy,
     },
   });
+}
+
+/** Kept beside the record, so that a change of the record shows. See evidence.ts. */
+async function fingerprintOfDecision(trx: Trx, decisionId: number): Promise<JsonObject> {
+  const evidence = await evidenceOfDecision(trx, decisionId);
+  if (evidence === undefined) throw new Error(`decision ${decisionId} was not written`);
+  const { sha256, fields } = fingerprintOf(evidence);
+  return { sha256, fields: { ...fields } };
 }
 
 function decisionFacts(

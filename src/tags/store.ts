@@ -21,21 +21,6 @@ export interface TagRow {
   readonly obstacles: number;
 }
 
-/** What a decision can be verified by again: bytes and names that were stored with it. */
-export interface DecisionEvidence {
-  readonly ref: string;
-  readonly objectId: string;
-  readonly tagObject: Uint8Array;
-  readonly signatureKind: SignatureKind;
-  readonly keyFingerprint: string;
-  readonly keyMaterial: Uint8Array;
-  readonly commitId: string;
-  readonly upstreamCommitId: string | null;
-  readonly source: string;
-  readonly version: string;
-  readonly decidedAt: Date;
-}
-
 export interface NewDecision {
   readonly outcome: 'accepted' | 'rejected';
   readonly code: string;
@@ -245,82 +230,6 @@ export async function versionsInSuite(db: Db, suiteId: number, source: string): 
     .where('source_packages.name', '=', source)
     .execute();
   return rows.map(({ version }) => version);
-}
-
-/** A decision with what it can be verified by, when it came so far. */
-export interface StoredDecision {
-  readonly id: number;
-  readonly tagId: number;
-  readonly evidence: DecisionEvidence | undefined;
-}
-
-/** The decision that let a submission in. */
-export async function acceptedDecision(db: Db, submissionId: number): Promise<StoredDecision | undefined> {
-  const row = await selectDecisions(db)
-    .where('tags.submission_id', '=', submissionId)
-    .where('tag_decisions.outcome', '=', 'accepted')
-    .executeTakeFirst();
-  return row === undefined ? undefined : storedDecision(row);
-}
-
-export async function decisionById(db: Db, id: number): Promise<StoredDecision | undefined> {
-  const row = await selectDecisions(db).where('tag_decisions.id', '=', id).executeTakeFirst();
-  return row === undefined ? undefined : storedDecision(row);
-}
-
-type DecisionRow = Awaited<ReturnType<ReturnType<typeof selectDecisions>['executeTakeFirstOrThrow']>>;
-
-function storedDecision(row: DecisionRow): StoredDecision {
-  const { id, tagId, tagObject, signatureKind, keyFingerprint, keyMaterial, commitId, source, version } = row;
-  const complete =
-    tagObject !== null &&
-    signatureKind !== null &&
-    keyFingerprint !== null &&
-    keyMaterial !== null &&
-    commitId !== null &&
-    source !== null &&
-    version !== null;
-  const { ref, objectId, upstreamCommitId, decidedAt } = row;
-  return {
-    id,
-    tagId,
-    evidence: complete
-      ? {
-          ref,
-          objectId,
-          tagObject,
-          signatureKind,
-          keyFingerprint,
-          keyMaterial,
-          commitId,
-          upstreamCommitId,
-          source,
-          version,
-          decidedAt,
-        }
-      : undefined,
-  };
-}
-
-function selectDecisions(db: Db) {
-  return db
-    .selectFrom('tag_decisions')
-    .innerJoin('tags', 'tags.id', 'tag_decisions.tag_id')
-    .select([
-      'tag_decisions.id',
-      'tag_decisions.tag_id as tagId',
-      'tags.ref',
-      'tags.object_id as objectId',
-      'tag_decisions.tag_object as tagObject',
-      'tag_decisions.signature_kind as signatureKind',
-      'tag_decisions.key_fingerprint as keyFingerprint',
-      'tag_decisions.key_material as keyMaterial',
-      'tag_decisions.commit_id as commitId',
-      'tag_decisions.upstream_commit_id as upstreamCommitId',
-      'tag_decisions.source',
-      'tag_decisions.version',
-      'tag_decisions.decided_at as decidedAt',
-    ]);
 }
 
 function selectTags(db: Db) {

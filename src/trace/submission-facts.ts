@@ -25,6 +25,9 @@ export interface SubmissionFacts {
   /** Why its source could not be prepared. */
   readonly preparation:
     { readonly code: string; readonly sentence: string; readonly remedy: string | null; readonly at: Date } | undefined;
+  readonly suspended_at: Date | null;
+  readonly suspended_by: string | null;
+  readonly suspended_because: string | null;
   /** Architectures of a source that none of the suite's fits. */
   readonly nothing_to_build: readonly string[] | undefined;
   readonly builds: readonly BuildFacts[];
@@ -106,8 +109,10 @@ export async function readSubmissions(db: Db, ids: readonly number[], viewer: Vi
     SELECT s.id, s.origin, a.name AS archive, s.audience, suites.name AS suite, coalesce(suites.architectures, '{}') AS architectures,
       s.source, s.version, p.handle, p.name AS person_name, s.created_at,
       (SELECT v.freed_because FROM versions v WHERE v.submission_id = s.id AND NOT EXISTS (
-        SELECT 1 FROM versions w WHERE w.submission_id = s.id AND w.state <> 'freed') ORDER BY v.id DESC LIMIT 1) AS version_freed_because
+        SELECT 1 FROM versions w WHERE w.submission_id = s.id AND w.state <> 'freed') ORDER BY v.id DESC LIMIT 1) AS version_freed_because,
+      x.at AS suspended_at, x.actor AS suspended_by, x.reason AS suspended_because
     FROM submissions s
+    LEFT JOIN suspensions x ON x.submission_id = s.id
     JOIN archives a ON a.id = s.archive_id
     LEFT JOIN suites ON suites.id = s.suite_id
     LEFT JOIN people p ON p.id = s.person_id

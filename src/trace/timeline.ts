@@ -113,7 +113,14 @@ function draftSteps(facts: SubmissionFacts, waiting: ReadonlyMap<number, Waiting
     obstacle = beforeBinaries;
     chain(noBinaries(facts, sourceUpload, obstacle), 'binary.built', 'binaries built', null);
   }
-  return steps;
+  if (facts.suspended_at === null) return steps;
+  // Nothing comes any more: what was still to come will not.
+  return [
+    ...steps.map((one) =>
+      one.state === 'waiting' || one.state === 'running' ? { ...one, state: 'skipped' as const, moves: false } : one,
+    ),
+    suspendedStep(facts, facts.suspended_at),
+  ];
 }
 
 // ------------------------------------------------------------------ single steps
@@ -258,6 +265,21 @@ function built(build: BuildFacts | undefined, waiting: ReadonlyMap<number, Waiti
         sentence: `cancelled: ${build.failure_reason ?? 'no reason was recorded'}`,
       });
   }
+}
+
+function suspendedStep(facts: SubmissionFacts, at: Date): Draft {
+  return step({
+    name: 'suspended',
+    title: 'suspended',
+    state: 'failed',
+    from: at,
+    to: at,
+    by: facts.suspended_by,
+    code: 'submission.suspended',
+    sentence: facts.suspended_because,
+    remedy: 'release the next version, signed with a registered key that is not revoked',
+    mustAct: 'the maintainer',
+  });
 }
 
 function received(upload: UploadFacts): Draft {
@@ -428,6 +450,8 @@ function judge(facts: SubmissionFacts, steps: readonly Draft[]): Standing {
     remedy: by?.remedy ?? null,
     mustAct: by?.mustAct ?? null,
   });
+  const stopped = steps.find((one) => one.name === 'suspended');
+  if (stopped !== undefined) return say('suspended', stopped);
   // Without a source there is nothing more to come, whatever else the list holds.
   const end = steps.find(
     (one) =>

@@ -50,6 +50,8 @@ export type StepName =
   | 'tag.seen'
   | 'tag.decided'
   | 'upload.received'
+  /** A person has stopped it. */
+  | 'suspended'
   | 'source.prepared'
   | 'source.built'
   | 'source.accepted'
@@ -80,7 +82,8 @@ export interface Step {
 }
 
 /** `attention`: nothing goes on by itself and a person must act. */
-export type SubmissionState = 'in-flight' | 'attention' | 'published' | 'rejected' | 'failed' | 'cancelled';
+export type SubmissionState =
+  'in-flight' | 'attention' | 'published' | 'rejected' | 'failed' | 'cancelled' | 'suspended';
 
 export interface SubmissionTrace {
   readonly id: number;

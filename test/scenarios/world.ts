@@ -18,9 +18,11 @@ import {
   freeVersion,
   reserveVersion,
 } from '../../src/registry/index.ts';
+import { CHECKS } from '../../src/tags/index.ts';
 import type { TraceDeps } from '../../src/trace/index.ts';
 import { createTestDatabase, type TestDatabase } from '../postgres.ts';
 import { addWorker, type JoinedWorker, type Running } from './lighthouse.ts';
+import { SIGNER_FINGERPRINT, SIGNER_MATERIAL, signedTag } from './signed-tag.ts';
 
 export const PUBLIC_URL = 'https://landfall.example';
 const NO_SIGNAL = new AbortController().signal;
@@ -159,7 +161,7 @@ export async function seeTag(
         git_repository_id: archive.gitRepositoryId,
         submission_id: submissionId,
         ref: `refs/tags/landfall/${release.version}`,
-        object_id: hash(`tag ${source} ${release.version}`).slice(0, 40),
+        object_id: tagOf(source, release.version).objectId,
         distro: 'landfall',
         decided_at: null,
         retry_at: null,
@@ -239,12 +241,16 @@ export async function obstructTag(world: World, release: Release, retryAt: Date 
   });
 }
 
+/** The tag object of a release; the same for the same words. */
+function tagOf(source: string, version: string): { bytes: Buffer; objectId: string; commitId: string } {
+  const commitId = hash(`commit ${source} ${version}`).slice(0, 40);
+  return { ...signedTag({ distro: 'landfall', source, version, commitId }), commitId };
+}
+
 /** Alice's tag is let in: decision, reserved version, frozen input, one orig. */
 export async function acceptTag(world: World, release: Release): Promise<void> {
   const { archive, submissionId, source, version } = release;
-  const fingerprint = 'A11CE'.padEnd(40, '0');
-  const tagObjectId = hash(`tag ${source} ${version}`).slice(0, 40);
-  const commitId = hash(`commit ${source} ${version}`).slice(0, 40);
+  const { bytes, objectId: tagObjectId, commitId } = tagOf(source, version);
   await withTransaction(world.db, async (trx) => {
     const grant = await trx
       .insertInto('grants')
@@ -268,13 +274,11 @@ export async function acceptTag(world: World, release: Release): Promise<void> {
         outcome: 'accepted',
         code: 'accepted',
         sentence: `Alice Archer may release ${source} to ${archive.suite}`,
-        checks: jsonText([{ code: 'tag.object', outcome: 'passed', detail: 'an annotated tag' }]),
-        tag_object: Buffer.from(
-          `object ${commitId}\ntype commit\ntag landfall/${version}\ntagger Alice Archer <alice@example.org> 1700000000 +0100\n\nrelease\n`,
-        ),
-        signature_kind: 'openpgp',
-        key_fingerprint: fingerprint,
-        key_material: Buffer.from('key'),
+        checks: jsonText(CHECKS.map(({ code }) => ({ code, outcome: 'passed', detail: 'as it should be' }))),
+        tag_object: bytes,
+        signature_kind: 'ssh',
+        key_fingerprint: SIGNER_FINGERPRINT,
+        key_material: SIGNER_MATERIAL,
         person_id: world.alice,
         commit_id: commitId,
         source,

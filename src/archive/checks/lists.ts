@@ -23,9 +23,11 @@ import {
 } from './changes.ts';
 import type { Changes } from '../../debian/changes.ts';
 import { checklist } from './checklist.ts';
+import { decisionStands, decisionVerified, type TagDecision } from './decision.ts';
 import type { CheckDeps } from './deps.ts';
 import { matchesTag } from './matches-tag.ts';
 import { changesSignature, signedByWorker, type SignedText } from './signature.ts';
+import { sourceListed, type SourceFiles } from './source-files.ts';
 import { dscAgrees, dscFormat, dscShape, dscSignature, origSame, type ReadDsc } from './source.ts';
 import {
   binariesNewer,
@@ -51,9 +53,9 @@ interface Read {
 }
 
 /** What the checks of a source's bytes found out. */
-export type ExaminedSource = Upload & Read & ReadDsc;
+export type ExaminedSource = Upload & Read & TagDecision & ReadDsc & SourceFiles;
 /** What the checks of binaries' bytes found out. */
-export type ExaminedBinaries = Upload & Read & AcceptedSource & ReadBinaries;
+export type ExaminedBinaries = Upload & Read & TagDecision & AcceptedSource & ReadBinaries;
 export type AcceptableSource = ExaminedSource & PlacedSource;
 export type AcceptableBinaries = ExaminedBinaries & PlacedBinaries;
 
@@ -65,13 +67,15 @@ const COMMON = checklist<CheckDeps, Upload>()
   .then('changes.contents', changesContents)
   .then('source.name', sourceName)
   .then('source.version', sourceVersion)
-  .then('source.distribution', sourceDistribution);
+  .then('source.distribution', sourceDistribution)
+  .then('decision.verified', decisionVerified);
 
 export const SOURCE_BYTES = COMMON.then('dsc.signature', dscSignature)
   .then('dsc.shape', dscShape)
   .then('dsc.agrees', dscAgrees)
   .then('dsc.format', dscFormat)
   .then('orig.same', origSame)
+  .then('source.listed', sourceListed)
   .then('buildinfo.agrees', buildinfoAgrees)
   .then('source.matches-tag', matchesTag);
 
@@ -83,6 +87,7 @@ export const BINARY_BYTES = COMMON.then('source.accepted', sourceAccepted)
 
 export const SOURCE_STATE = checklist<StateDeps, ExaminedSource>()
   .then('job.delivered', jobDelivered)
+  .then('decision.stands', decisionStands)
   .then('version.reserved', versionReserved)
   .then('component.known', sourceComponent)
   .then('names.unique', namesUnique)
@@ -92,6 +97,7 @@ export const SOURCE_STATE = checklist<StateDeps, ExaminedSource>()
 
 export const BINARY_STATE = checklist<StateDeps, ExaminedBinaries>()
   .then('job.delivered', jobDelivered)
+  .then('decision.stands', decisionStands)
   .then('component.known', binaryComponents)
   .then('binary.unused', binaryUnused)
   .then('names.unique', namesUnique)

@@ -11,6 +11,7 @@ import { assembleSource } from '../../sources/index.ts';
 import { makeOrig } from '../../sources/make-orig.ts';
 import type { Upload } from '../upload.ts';
 import { matchesTag } from './matches-tag.ts';
+import type { TagDecision } from './decision.ts';
 import type { ReadDsc } from './source.ts';
 
 const FINGERPRINT = 'B'.repeat(40);
@@ -19,6 +20,7 @@ let world: ArchiveWorld;
 let repository: TestRepository;
 let submissionId: number;
 let delivered: string;
+let signed: NonNullable<TagDecision['signed']>;
 
 /** A decided tag with its frozen input, and the source package that an honest worker makes of it. */
 beforeEach(async () => {
@@ -70,6 +72,7 @@ beforeEach(async () => {
       upstream_commit_id: commits.upstreamCommitId,
     })
     .execute();
+  signed = { commitId: commits.commitId, fingerprint: FINGERPRINT, tagger: taggerOf(tagObject) };
   const folder = join(world.folder, 'worker');
   const assembled = await assembleSource({
     gitDir: repository.gitDir,
@@ -78,7 +81,7 @@ beforeEach(async () => {
     version: '1.0-1',
     quilt: 'gbp',
     origs: [{ name, path: join(origFolder, name) }],
-    tag: { objectId: tagObjectId, fingerprint: FINGERPRINT, tagger: taggerOf(tagObject) },
+    tag: { objectId: tagObjectId, fingerprint: FINGERPRINT, tagger: signed.tagger },
     folder,
     deadlineMs: 60_000,
   });
@@ -155,7 +158,7 @@ async function decideTag(
 }
 
 /** The upload whose .dsc has this text, as the checks before have read it. */
-function uploadWith(text: string, origin: Upload['origin'] = 'tag'): Upload & ReadDsc {
+function uploadWith(text: string, origin: Upload['origin'] = 'tag'): Upload & TagDecision & ReadDsc {
   const dsc = parseDsc(text);
   if ('kind' in dsc) throw new Error(dsc.reason);
   return {
@@ -179,6 +182,7 @@ function uploadWith(text: string, origin: Upload['origin'] = 'tag'): Upload & Re
       workerFingerprint: FINGERPRINT,
       workerRevoked: false,
     },
+    signed,
     dsc,
     dscName: 'hello_1.0-1.dsc',
     dscText: Buffer.from(text),

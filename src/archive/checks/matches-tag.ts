@@ -8,24 +8,36 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ensureDirectory, withTemporaryDirectory } from '../../platform/files.ts';
-import { assembleSource, origsOf, unpackFrozenInput, type AssembledSource } from '../../sources/index.ts';
-import { findAcceptedTag, type AcceptedTag } from '../accepted-tag.ts';
+import {
+  assembleSource,
+  findAcceptedTag,
+  origsOf,
+  unpackFrozenInput,
+  type AcceptedTag,
+  type AssembledSource,
+} from '../../sources/index.ts';
 import type { Upload } from '../upload.ts';
 import { failed, LOOK_AT_WORKER, passed, RELEASE_ANEW, type CheckResult } from './checklist.ts';
+import type { TagDecision } from './decision.ts';
 import type { CheckDeps } from './deps.ts';
 import type { ReadDsc } from './source.ts';
 
 /** As long as a kernel may take. */
 const DEADLINE_MS = 30 * 60_000;
 
-export async function matchesTag(deps: CheckDeps, upload: Upload & ReadDsc): Promise<CheckResult<object>> {
+export async function matchesTag(
+  deps: CheckDeps,
+  upload: Upload & TagDecision & ReadDsc,
+): Promise<CheckResult<object>> {
   if (upload.origin !== 'tag') {
     return { kind: 'not-applicable', adds: {}, detail: `it came by ${upload.origin}, not by a tag` };
   }
   const tag = await findAcceptedTag(deps.db, upload.submissionId);
-  if (tag === undefined) return failed('The tag of this release was not accepted.', RELEASE_ANEW);
+  const { signed } = upload;
+  if (tag === undefined || signed === undefined)
+    return failed('The tag of this release was not accepted.', RELEASE_ANEW);
   await ensureDirectory(deps.paths.temporary, 0o700);
-  return await withTemporaryDirectory((folder) => compare(deps, upload, tag, folder), {
+  return await withTemporaryDirectory((folder) => compare(deps, upload, tag, signed, folder), {
     prefix: 'matches-tag-',
     parent: deps.paths.temporary,
   });
@@ -35,9 +47,12 @@ async function compare(
   deps: CheckDeps,
   upload: Upload & ReadDsc,
   tag: AcceptedTag,
+  signed: NonNullable<TagDecision['signed']>,
   folder: string,
 ): Promise<CheckResult<object>> {
-  const shallow = [tag.commitId, tag.upstreamCommitId, tag.pristineTarCommitId].filter((commit) => commit !== null);
+  const shallow = [tag.commitId, tag.upstreamCommitId, tag.pristineTarCommitId].filter(
+    (commit) => commit !== undefined,
+  );
   const gitDir = await unpackFrozenInput(await deps.blobs.open(tag.frozen.sha256), join(folder, 'frozen.git'), {
     objectFormat: tag.frozen.objectFormat,
     shallow,
@@ -56,7 +71,7 @@ async function compare(
     version: upload.version,
     quilt: tag.quilt,
     origs,
-    tag: { objectId: tag.tagObjectId, fingerprint: tag.fingerprint, tagger: tag.tagger },
+    tag: { objectId: tag.tagObjectId, fingerprint: signed.fingerprint, tagger: signed.tagger },
     folder: join(folder, 'source'),
     deadlineMs: DEADLINE_MS,
   });

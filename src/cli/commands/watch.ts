@@ -160,6 +160,7 @@ function exitOfState(state: SubmissionTrace['state']): ExitCode | undefined {
     case 'rejected':
     case 'failed':
     case 'cancelled':
+    case 'suspended':
       return EXIT.failed;
     case 'in-flight':
     case 'attention':

@@ -15,6 +15,7 @@ const STATE_WORDS: Readonly<Record<SubmissionTrace['state'], readonly [string, T
   rejected: ['rejected', 'bad'],
   failed: ['failed', 'bad'],
   cancelled: ['cancelled', 'faint'],
+  suspended: ['suspended', 'bad'],
 };
 
 const STEP_TONES: Readonly<Record<Step['state'], Tone>> = {

@@ -18,6 +18,7 @@ const TONES: Readonly<Record<string, Tone>> = {
   lost: 'bad',
   silent: 'bad',
   revoked: 'bad',
+  suspended: 'bad',
   running: 'run',
   leased: 'run',
   delivered: 'run',

@@ -2,8 +2,14 @@
  * The archive: takes what workers deliver, checks it from scratch, accepts it into pool and suite, and publishes suites that
  * apt reads. model.ts has the states; checks/lists.ts the checks in order; publish/publisher.ts the way to a served suite.
  */
-export { archiveKey, archiveKeyring } from './keys.ts';
+export { changeArchiveKey, planKeyChange, type KeyChangeRequest, type KeyRefusal } from './key-changes.ts';
+export { withoutCollection } from './collect-lock.ts';
+export { archiveKey, archiveKeyring, keysThatMaySign } from './keys.ts';
+export { NAMED_BLOBS, namedBlobs, usesOf, type NamedBlob } from './named-blobs.ts';
 export { receiveDelivery } from './receive.ts';
-export type { ReleaseSigner } from './signer.ts';
+export { mayRevoke, planRevocation, revokeAndSuspend } from './revocation.ts';
+export type { LetInRelease, Revocation, RevocationPlan } from './revocation.ts';
+export { checkSignerLog } from './signer-log.ts';
+export type { ArchiveKey, ReleaseSigner } from './signer.ts';
 export { folderStorages, type Storages } from './storage.ts';
 export { ARCHIVE_CRON, archiveTasks } from './tasks.ts';

@@ -6,6 +6,7 @@ import type { Paths } from '../platform/paths.ts';
 import type { CronEntry, TaskHandlers } from '../platform/tasks.ts';
 import { enqueuePublication, PUBLISH_TASK } from './accept.ts';
 import { decideUpload } from './decide.ts';
+import { watchArchiveKeys } from './key-alerts.ts';
 import { collectIndexChunks, collectOrphans } from './orphans.ts';
 import type { PublishDeps, PublishResult } from './publish/publication.ts';
 import { publishSuite } from './publish/publisher.ts';
@@ -17,6 +18,7 @@ export interface ArchiveDeps extends PublishDeps {
   readonly paths: Pick<Paths, 'temporary'>;
 }
 
+const KEYS_TASK = 'archive.watch-keys';
 const RENEW_TASK = 'archive.renew';
 const ORPHANS_TASK = 'archive.collect-orphans';
 
@@ -46,6 +48,9 @@ export function archiveTasks(deps: ArchiveDeps): TaskHandlers {
     [RENEW_TASK]: async () => {
       await renewSuites(deps.db);
     },
+    [KEYS_TASK]: async () => {
+      await watchArchiveKeys(deps, deps.clock.now());
+    },
     [ORPHANS_TASK]: async () => {
       await collectOrphans(deps, deps.clock.now());
       await collectIndexChunks(deps, deps.clock.now());
@@ -71,8 +76,9 @@ function comesAgainIn(result: PublishResult): number | undefined {
   }
 }
 
-/** Valid-Until is looked at every quarter of an hour; orphans are collected in the quiet of the night. */
+/** Valid-Until is looked at every quarter of an hour, the end of keys every hour; orphans are collected in the quiet of the night. */
 export const ARCHIVE_CRON: readonly CronEntry[] = [
   { match: '*/15 * * * *', task: RENEW_TASK },
+  { match: '41 * * * *', task: KEYS_TASK },
   { match: '17 3 * * *', task: ORPHANS_TASK },
 ];

@@ -4,6 +4,7 @@
  */
 import { Command } from 'commander';
 import { applyCommand } from './commands/apply.ts';
+import { archiveKeyCommand } from './commands/archive-key.ts';
 import { completionCommand, manCommand } from './commands/completion.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { jobCommand } from './commands/job.ts';
@@ -48,6 +49,7 @@ export function createProgram(context: CliContext): Command {
     jobCommand(context),
     workerCommand(context),
     applyCommand(context),
+    archiveKeyCommand(context),
     doctorCommand(context),
     completionCommand(context),
     manCommand(context),

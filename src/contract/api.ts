@@ -1,5 +1,12 @@
 /** Every route of the contract. The server must answer each; the description and the access test are made from this list. */
 import { applyRoute, planRoute } from './apply.ts';
+import {
+  archiveKeysRoute,
+  changeKeyRoute,
+  checkSignerLogRoute,
+  planKeyChangeRoute,
+  signerLogRoute,
+} from './archive-keys.ts';
 import { buildRoute, buildsRoute, cancelRoute, giveBackRoute, jobRoute } from './builds.ts';
 import { eventsRoute } from './events.ts';
 import { logRoute } from './logs.ts';
@@ -40,6 +47,11 @@ export const API_ROUTES = [
   logRoute,
   suitesRoute,
   suiteRoute,
+  archiveKeysRoute,
+  planKeyChangeRoute,
+  changeKeyRoute,
+  signerLogRoute,
+  checkSignerLogRoute,
   workersRoute,
   joinTokenRoute,
   revokeWorkerRoute,

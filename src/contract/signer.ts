@@ -5,6 +5,7 @@
  *     POST /v1/keys               keyRequest      → keyAnswer        the archive's keys; the first is made where there is none
  *     GET  /v1/keys/ARCHIVE                       → keyAnswer | 404
  *     POST /v1/key-statements     keyStatement    → keyStatementAnswer
+ *     POST /v1/key-judgements     keyStatement    → keyJudgement     whether it would be done; nothing is
  *     POST /v1/release            releaseRequest  → releaseAnswer
  *     GET  /v1/log?after=N&limit=M                → logAnswer        lines of its log, as they stand in the file
  */
@@ -88,6 +89,13 @@ export const keyStatementAnswerSchema = z.object({
   keys: keyAnswerSchema,
 });
 export type KeyStatementAnswer = z.infer<typeof keyStatementAnswerSchema>;
+
+export const keyJudgementSchema = z.object({
+  kind: z.enum(['holds', 'unchanged']),
+  /** The keys that would be retiring from then on. */
+  retiring: z.array(fingerprint),
+});
+export type KeyJudgement = z.infer<typeof keyJudgementSchema>;
 
 export const releaseRequestSchema = z.strictObject({
   archive: name,

@@ -43,6 +43,7 @@ let tokenToRevoke = 0;
 
 beforeAll(async () => {
   world = await createHttpWorld();
+  await world.startSigner();
   const factsOf = async (release: Release): Promise<Facts> => {
     const running = await leaseNext(world);
     const build = await world.db
@@ -136,6 +137,24 @@ const SAMPLES: Readonly<Record<string, (one: Facts) => Sample>> = {
     about: 'object',
     params: { archive: release.archive.name, suite: release.archive.suite },
   }),
+  'get /api/v1/archives/{archive}/keys': ({ release }) => ({
+    about: 'object',
+    params: { archive: release.archive.name },
+  }),
+  'post /api/v1/archives/{archive}/keys/plan': ({ release }) => ({
+    about: 'object',
+    params: { archive: release.archive.name },
+    init: json('POST', { change: { kind: 'add' }, reason: 'test' }),
+    letsIn: ['carol'],
+  }),
+  'post /api/v1/archives/{archive}/keys/confirm': ({ release }) => ({
+    about: 'object',
+    params: { archive: release.archive.name },
+    init: json('POST', { change: { kind: 'add' }, reason: 'test', hash: 'x' }),
+    letsIn: ['carol'],
+  }),
+  'get /api/v1/signer/log': () => ({ about: 'own' }),
+  'get /api/v1/signer/log/check': () => ({ about: 'own' }),
   'get /api/v1/workers': () => ({ about: 'list' }),
   'post /api/v1/workers/tokens': () => ({
     about: 'own',
@@ -324,13 +343,19 @@ describe('H96 what is beside the contract', () => {
     expect(events.length).toBeGreaterThan(0);
   });
 
-  test('a hook for a closed repository says no more than that it was noted', async () => {
+  test('a hook for a closed repository is answered like one for a repository that does not exist', async () => {
     const { tagId } = facts.closed.release;
     const tag = await world.db.selectFrom('tags').selectAll().where('id', '=', tagId).executeTakeFirstOrThrow();
     const path = `/hooks/git/security/hello?ref=${tag.ref}&object=${tag.object_id}&wait=1`;
-    const anonymous = await (await world.request(path, { method: 'POST' })).text();
-    expect(anonymous).toContain('noted');
-    expect(anonymous).not.toContain('accepted');
+    const unknown = path.replace('security/hello', 'security/other');
+    for (const as of [undefined, 'bob'] as const) {
+      const closed = await world.request(path, { method: 'POST', as });
+      const missing = await world.request(unknown, { method: 'POST', as });
+      expect([closed.status, missing.status]).toEqual([404, 404]);
+      const words = async (response: Response): Promise<string> =>
+        (await response.text()).replaceAll('security/other', 'security/hello').replace(/"requestId":"[^"]*"/, '');
+      expect(await words(closed)).toBe(await words(missing));
+    }
     expect(await (await world.request(path, { method: 'POST', as: 'sue' })).text()).toContain('accepted');
   });
 });

@@ -4,7 +4,7 @@
  */
 import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi';
 import { bodyLimit } from 'hono/body-limit';
-import { archiveKey } from '../archive/index.ts';
+import { archiveKey, archiveKeyring } from '../archive/index.ts';
 import { accessOf } from '../contract/access.ts';
 import { API_ROUTES } from '../contract/api.ts';
 import { audiencesOf } from '../permissions/index.ts';
@@ -21,6 +21,7 @@ import { openApiDocument } from './openapi.ts';
 import { invalidRequest, notFoundHandler, problemHandler } from './problems.ts';
 import { Refusal } from './refusal.ts';
 import { applyRoutes } from './routes/apply.ts';
+import { archiveKeyRoutes } from './routes/archive-keys.ts';
 import { buildRoutes } from './routes/builds.ts';
 import { eventRoutes } from './routes/events.ts';
 import { logRoutes } from './routes/logs.ts';
@@ -55,19 +56,25 @@ export function createApp(deps: HttpDeps): OpenAPIHono<HttpEnv> {
   buildRoutes(app, deps);
   tagRoutes(app, deps);
   applyRoutes(app, deps);
+  archiveKeyRoutes(app, deps);
   peopleRoutes(app, deps);
   workersRoutes(app, deps);
   workerRoutes(app, deps);
   logRoutes(app, deps, streams);
   eventRoutes(app, deps, streams);
 
-  app.post('/hooks/git/*', gitHook(deps));
-  app.get('/archive/:archive/key.asc', async (c) => {
+  const hook = gitHook(deps);
+  app.post('/hooks/git', hook);
+  app.post('/hooks/git/*', hook);
+  app.get('/archive/:archive/:file{key\\.(asc|pgp)}', async (c) => {
     const name = c.req.param('archive');
     const audience = await archiveAudience(deps, name, c.req.header('authorization'));
-    const { publicKey } = await archiveKey(deps, name);
-    return c.body(publicKey, 200, {
-      'content-type': 'application/pgp-keys',
+    const armored = c.req.param('file') === 'key.asc';
+    const keyring = armored
+      ? (await archiveKey(deps, name)).publicKey
+      : new Uint8Array(await archiveKeyring(deps, name));
+    return c.body(keyring, 200, {
+      'content-type': armored ? 'application/pgp-keys' : 'application/octet-stream',
       'cache-control': audience === 'public' ? 'public, max-age=300' : 'private, no-store',
     });
   });

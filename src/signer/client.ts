@@ -7,10 +7,12 @@ import type { z } from 'zod';
 import { problemSchema } from '../contract/problem.ts';
 import {
   keyAnswerSchema,
+  keyJudgementSchema,
   keyStatementAnswerSchema,
   logAnswerSchema,
   releaseAnswerSchema,
   type KeyAnswer,
+  type KeyJudgement,
   type KeyRequest,
   type KeyStatement,
   type KeyStatementAnswer,
@@ -24,6 +26,8 @@ export interface SignerClient {
   ensureKey(archive: string, userId: string): Promise<KeyAnswer>;
   findKey(archive: string): Promise<KeyAnswer | undefined>;
   changeKey(statement: KeyStatement): Promise<KeyStatementAnswer>;
+  /** Whether {@link changeKey} would do it, and what would come of it. */
+  judgeKey(statement: KeyStatement): Promise<KeyJudgement>;
   readLog(after: number, limit: number): Promise<LogAnswer>;
   signRelease(statement: {
     readonly archive: string;
@@ -65,6 +69,10 @@ export function createSignerClient(options: { readonly socket: string }): Signer
     changeKey: async (statement) => {
       const doing = `${statement.kind.replace('-', ' the ')} of ${statement.archive}`;
       return await call(socket, 'POST', '/v1/key-statements', statement, keyStatementAnswerSchema, doing);
+    },
+    judgeKey: async (statement) => {
+      const doing = `judge whether to ${statement.kind.replace('-', ' the ')} of ${statement.archive}`;
+      return await call(socket, 'POST', '/v1/key-judgements', statement, keyJudgementSchema, doing);
     },
     readLog: async (after, limit) => {
       const path = `/v1/log?after=${after}&limit=${limit}`;

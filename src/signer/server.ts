@@ -13,6 +13,7 @@ import {
   MAX_SIGNER_REQUEST_BYTES,
   releaseRequestSchema,
   type KeyAnswer,
+  type KeyJudgement,
   type KeyRequest,
   type KeyStatement,
   type KeyStatementAnswer,
@@ -45,7 +46,10 @@ export interface RunningSigner {
 }
 
 type Answer =
-  | { readonly kind: 'answer'; readonly body: KeyAnswer | KeyStatementAnswer | ReleaseAnswer | LogAnswer }
+  | {
+      readonly kind: 'answer';
+      readonly body: KeyAnswer | KeyStatementAnswer | KeyJudgement | ReleaseAnswer | LogAnswer;
+    }
   | {
       readonly kind: 'problem';
       readonly status: number;
@@ -151,6 +155,10 @@ async function route(signer: Signer, request: IncomingMessage): Promise<Answer> 
     const body = await readBody(request, keyStatementSchema);
     return body.kind === 'value' ? await keyStatement(signer, body.value) : body;
   }
+  if (request.method === 'POST' && path === '/v1/key-judgements') {
+    const body = await readBody(request, keyStatementSchema);
+    return body.kind === 'value' ? judgeKey(signer, body.value) : body;
+  }
   const [, archive] = /^\/v1\/keys\/([a-z0-9][a-z0-9.-]{0,63})$/.exec(path) ?? [];
   if (request.method === 'GET' && archive !== undefined) {
     const answer = await keyAnswer(signer, archive);
@@ -181,6 +189,13 @@ async function ensureKey(signer: Signer, { archive, userId }: KeyRequest): Promi
   const answer = await keyAnswer(signer, archive);
   if (answer === undefined) throw new Error('a key that was made is not there');
   return { kind: 'answer', body: answer };
+}
+
+function judgeKey(signer: Signer, statement: KeyStatement): Answer {
+  if (statement.kind === 'make-key') return { kind: 'answer', body: { kind: 'holds', retiring: [] } };
+  const judged = judgeKeyStatement(signer.book.of(statement.archive), statement, signer.clock.now());
+  if (judged.kind === 'refused') return refused(judged);
+  return { kind: 'answer', body: { kind: judged.kind, retiring: judged.kind === 'holds' ? [...judged.retiring] : [] } };
 }
 
 async function keyStatement(signer: Signer, statement: KeyStatement): Promise<Answer> {

@@ -104,7 +104,7 @@ export async function sign(deps: StepDeps, publication: OpenPublication): Promis
       in_release: signed.inRelease,
       release_gpg: signed.releaseGpg,
       key_fingerprint: signed.fingerprint,
-      facts: withStep('sign', performance.now() - started),
+      facts: withSignature(signed, performance.now() - started),
     })
     .where('id', '=', publication.id)
     .where('state', '=', 'written')
@@ -293,6 +293,12 @@ async function requireForward(deps: StepDeps, publication: OpenPublication): Pro
     reason: `publication ${served} of it is served already, so the database is older than what was published`,
     remedy: 'restore a newer backup of the database, or raise suites.open_serial above the served serial',
   });
+}
+
+/** Which keys signed, and the line of the signer's log that tells of it (see ../signer-log.ts). */
+function withSignature({ fingerprints, log }: SignedRelease, milliseconds: number) {
+  return sql<string>`${withStep('sign', milliseconds)}
+    || jsonb_build_object('signature', ${jsonText({ fingerprints: [...fingerprints], ...log })}::jsonb)`;
 }
 
 function withStep(name: string, milliseconds: number) {

@@ -1,13 +1,12 @@
 /** `landfall apply FILE…` */
 import { readFile, readdir, stat } from 'node:fs/promises';
-import { createInterface } from 'node:readline/promises';
-import { Readable } from 'node:stream';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { applyRoute, planRoute, type Distribution, type Plan } from '../../contract/apply.ts';
 import type { Client } from '../../contract/client.ts';
 import { isErrnoException } from '../../platform/errors.ts';
 import { remoteCommand, runRemote, type RemoteOptions } from '../command.ts';
+import { confirm } from '../confirm.ts';
 import { absolute } from '../connection.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -76,7 +75,7 @@ async function apply(
     if (plan.changes.length > 0) context.setExitCode(EXIT.failed);
     return;
   }
-  if (options.yes !== true && !(await confirm(context))) {
+  if (options.yes !== true && !(await confirm(context, 'Apply this?'))) {
     if (options.json === true) context.stdout.write(print(plan));
     context.stderr.write('nothing was changed\n');
     context.setExitCode(EXIT.failed);
@@ -175,20 +174,6 @@ async function reading<T>(path: string, operation: () => Promise<T>): Promise<T>
 function describe(code: string): string {
   if (code === 'ENOENT') return 'there is no such file';
   return code === 'EACCES' ? 'permission denied' : code;
-}
-
-async function confirm(context: CliContext): Promise<boolean> {
-  if (context.stdin.isTTY !== true) {
-    throw new UsageError('there is nobody to ask: say --yes to do it, or --dry-run to see the plan only');
-  }
-  const prompt = createInterface({ input: Readable.from(context.stdin) });
-  context.stderr.write('Apply this? [y/N] ');
-  try {
-    for await (const line of prompt) return /^y(es)?$/i.test(line.trim());
-    return false;
-  } finally {
-    prompt.close();
-  }
 }
 
 const SIGNS = { create: ['+', 'good'], change: ['~', 'waiting'], withdraw: ['-', 'bad'] } as const;

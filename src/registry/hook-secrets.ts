@@ -74,20 +74,15 @@ export type SecretOwner = { readonly gitRepositoryId: number } | { readonly gitN
 
 /** The secret of a Git repository or namespace itself. */
 export async function findHookSecret(db: Db, owner: SecretOwner): Promise<HookSecret | undefined> {
-  const row = await db
-    .selectFrom('hook_secrets')
-    .select('secret')
-    .where(...ownedBy(owner))
-    .executeTakeFirst();
+  const { column, id } = ownedBy(owner);
+  const row = await db.selectFrom('hook_secrets').select('secret').where(column, '=', id).executeTakeFirst();
   return row === undefined ? undefined : new HookSecret(row.secret);
 }
 
 /** Sets the secret, or takes it away. */
 export async function writeHookSecret(trx: Trx, owner: SecretOwner, secret: HookSecret | null): Promise<void> {
-  await trx
-    .deleteFrom('hook_secrets')
-    .where(...ownedBy(owner))
-    .execute();
+  const { column, id } = ownedBy(owner);
+  await trx.deleteFrom('hook_secrets').where(column, '=', id).execute();
   if (secret === null) return;
   await trx
     .insertInto('hook_secrets')
@@ -101,6 +96,6 @@ export async function writeHookSecret(trx: Trx, owner: SecretOwner, secret: Hook
 
 function ownedBy(owner: SecretOwner) {
   return 'gitRepositoryId' in owner
-    ? (['git_repository_id', '=', owner.gitRepositoryId] as const)
-    : (['git_namespace_id', '=', owner.gitNamespaceId] as const);
+    ? ({ column: 'git_repository_id', id: owner.gitRepositoryId } as const)
+    : ({ column: 'git_namespace_id', id: owner.gitNamespaceId } as const);
 }

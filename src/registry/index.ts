@@ -52,6 +52,8 @@ export {
   acceptVersion,
   freeVersion,
   highWaterMark,
+  highWaterMarks,
+  lowerHighWaterMark,
   raiseHighWaterMark,
   reserveVersion,
   setHighWaterMark,

@@ -73,12 +73,35 @@ export async function addBaseline(trx: Trx, gitRepositoryId: number, refs: reado
     .execute();
 }
 
-export async function markScanned(trx: Trx, gitRepositoryId: number, startedAt: Date): Promise<void> {
-  await trx
-    .updateTable('git_repositories')
-    .set({ last_scan_at: startedAt })
-    .where('id', '=', gitRepositoryId)
+/** Keeps that a notice named a tag of the baseline; true the first time. */
+export async function markNoticed(trx: Trx, gitRepositoryId: number, tag: RemoteRef): Promise<boolean> {
+  const marked = await trx
+    .updateTable('tag_baselines')
+    .set({ noticed_at: sql<Date>`now()` })
+    .where('git_repository_id', '=', gitRepositoryId)
+    .where('ref', '=', tag.ref)
+    .where('object_id', '=', tag.objectId)
+    .where('noticed_at', 'is', null)
+    .returning('ref')
     .execute();
+  return marked.length > 0;
+}
+
+/** True for a tag of the baseline that nobody adopted: it decides nothing. */
+export async function isPassedOver(
+  db: Db,
+  gitRepositoryId: number,
+  ref: string,
+  objectId: string | undefined,
+): Promise<boolean> {
+  let found = db
+    .selectFrom('tag_baselines')
+    .select('ref')
+    .where('git_repository_id', '=', gitRepositoryId)
+    .where('ref', '=', ref)
+    .where('adopted_at', 'is', null);
+  if (objectId !== undefined) found = found.where('object_id', '=', objectId);
+  return (await found.executeTakeFirst()) !== undefined;
 }
 
 /** Of the listed refs those that were never seen, with what the baseline says of them. */
@@ -88,7 +111,7 @@ export async function unseenRefs(
   refs: readonly RemoteRef[],
 ): Promise<readonly (RemoteRef & { readonly inBaseline: boolean })[]> {
   const { rows } = await sql<{ ref: string; objectId: string; inBaseline: boolean }>`
-    SELECT listed.ref, listed.object_id AS "objectId", b.ref IS NOT NULL AS "inBaseline"
+    SELECT listed.ref, listed.object_id AS "objectId", b.ref IS NOT NULL AND b.adopted_at IS NULL AS "inBaseline"
     FROM unnest(${refs.map(({ ref }) => ref)}::text[], ${refs.map(({ objectId }) => objectId)}::text[]) AS listed (ref, object_id)
     LEFT JOIN tag_baselines b
       ON b.git_repository_id = ${gitRepositoryId} AND b.ref = listed.ref AND b.object_id = listed.object_id
@@ -141,16 +164,4 @@ export async function addTag(
     .returning('id')
     .executeTakeFirstOrThrow();
   return id;
-}
-
-/** Git repositories whose next look is due. */
-export async function repositoriesToPoll(
-  db: Db,
-): Promise<readonly { readonly id: number; readonly lastScanAt: Date | null }[]> {
-  const { rows } = await sql<{ id: number; lastScanAt: Date | null }>`
-    SELECT id, last_scan_at AS "lastScanAt" FROM git_repositories
-    WHERE enabled AND (last_scan_at IS NULL OR last_scan_at + poll_every <= now())
-    ORDER BY last_scan_at NULLS FIRST
-  `.execute(db);
-  return rows;
 }

@@ -2,28 +2,29 @@
  * Looking at a Git repository: its tags are listed (`git ls-remote`, nothing is fetched), and each tag object under a name of
  * ours that was never seen becomes a submission with a tag to decide.
  *
- * The first look is the baseline: what is there already was not meant for us, and decides nothing, except a tag that the notice
- * itself names. What leads here is only a hint; nothing of it is used but the name of a ref to look at.
+ * The first look is the baseline: what is there already was not meant for us, and decides nothing, also when a notice names it
+ * (see adopt.ts for the way out). What leads here is only a hint; nothing of it is used but the name of a ref to look at.
+ *
+ * A look that comes to nothing is an obstacle of the repository and no fault: see looks.ts.
  */
 import { databaseNow, withTransaction, type Trx } from '../platform/database.ts';
-import { LandfallError } from '../platform/errors.ts';
 import { recordEvent } from '../platform/events.ts';
 import { lsRemote, type RemoteRef } from '../platform/git.ts';
 import { enqueue } from '../platform/tasks.ts';
-import { createSubmission, distrosOf, getGitRepository, type GitRepository } from '../registry/index.ts';
+import { createSubmission, distrosOf, getArchive, getGitRepository, type GitRepository } from '../registry/index.ts';
 import type { TagDeps } from './deps.ts';
+import {
+  LOOK_DEADLINE_SECONDS,
+  addressObstacle,
+  obstacleOf,
+  recordFailedLook,
+  recordGoodLook,
+  repositoriesToPoll,
+  type LookObstacle,
+} from './looks.ts';
 import { addressFault, protocolsOf } from './mirror.ts';
 import { parseReleaseRef, TAGS, type ReleaseRef } from './release-ref.ts';
-import {
-  addBaseline,
-  addTag,
-  lockScan,
-  markScanned,
-  namedRefs,
-  repositoriesToPoll,
-  undecidedTags,
-  unseenRefs,
-} from './scan-store.ts';
+import { addBaseline, addTag, lockScan, markNoticed, namedRefs, undecidedTags, unseenRefs } from './scan-store.ts';
 
 /** New tags that one look takes in; the next look, which follows at once, takes the next ones. */
 const MAX_NEW_TAGS = 200;
@@ -72,38 +73,34 @@ export async function pollRepositories(deps: Pick<TagDeps, 'db'>): Promise<void>
   }
 }
 
-/**
- * Lists the tags and records new ones. Refs that notices named since the last look are taken out of the baseline and tried again.
- * @throws LandfallError `forge.unreachable`, `forge.timeout`, `forge.too-many-refs`, `repository.address`: tried again later.
- */
+/** Lists the tags and records new ones; obstructed tags that notices named since the last look are tried again. */
 export async function scanRepository(deps: TagDeps, gitRepositoryId: number, signal: AbortSignal): Promise<void> {
   // What is pushed while the tags are listed belongs to the next look.
   const startedAt = await databaseNow(deps.db);
   const repository = await getGitRepository(deps.db, gitRepositoryId);
-  const doing = `list the tags of ${repository.name}`;
   if (!repository.enabled) return;
   const distros = new Map(
     (await distrosOf(deps.db, repository.id)).map(({ distro, archiveId }) => [distro, archiveId]),
   );
   const fault = addressFault(repository);
+  const failed = async (obstacle: LookObstacle): Promise<void> => {
+    deps.log.info({ repository: repository.name, code: obstacle.code }, 'a look came to nothing');
+    await withTransaction(deps.db, async (trx) => await recordFailedLook(trx, repository, obstacle));
+  };
   if (fault !== undefined) {
-    throw new LandfallError({
-      code: 'repository.address',
-      doing,
-      reason: `its address is not usable: ${fault}`,
-      remedy: 'correct it in the distribution file and apply it',
-    });
+    await failed(addressObstacle(repository, fault));
+    return;
   }
   const listed = await lsRemote({
     url: repository.url,
     protocols: protocolsOf(repository),
     patterns: [...distros.keys()].map((distro) => `${TAGS}${distro}/*`),
-    deadlineMs: repository.fetchDeadlineSeconds * 1000,
+    deadlineMs: Math.min(repository.fetchDeadlineSeconds, LOOK_DEADLINE_SECONDS) * 1000,
     signal,
   });
   if (listed.kind !== 'refs') {
-    const code = listed.kind === 'too-large' ? 'too-many-refs' : listed.kind;
-    throw new LandfallError({ code: `forge.${code}`, doing, reason: listed.detail });
+    await failed(obstacleOf(repository, listed));
+    return;
   }
   const ours = listed.refs.flatMap((remote) => {
     const ref = parseReleaseRef(remote.ref);
@@ -118,25 +115,50 @@ export async function scanRepository(deps: TagDeps, gitRepositoryId: number, sig
     const unseen = new Map(
       (await unseenRefs(trx, repository.id, ours.map(plainRef))).map((one) => [one.ref, one.inBaseline]),
     );
-    const fresh = ours.filter(({ ref }) => unseen.get(ref) === false || (unseen.has(ref) && named.has(ref)));
-    for (const tag of fresh.slice(0, MAX_NEW_TAGS)) await recordTag(trx, repository, tag);
+    const fresh = ours.filter(({ ref }) => unseen.get(ref) === false);
+    for (const tag of fresh.slice(0, MAX_NEW_TAGS)) await recordTag(trx, repository, tag, 'landfall');
+    for (const tag of ours) {
+      if (named.has(tag.ref) && unseen.get(tag.ref) === true) await tellPassedOver(trx, repository, tag);
+    }
     for (const tag of await undecidedTags(trx, repository.id, ours.map(plainRef))) {
       // Named again, or tried for the last time long ago: somebody cares for it now.
       const asked = named.has(tag.ref) || tag.retryAt === null;
       if (tag.state === 'obstructed' && asked) await enqueueDecision(trx, tag.id, repository.id);
     }
-    await markScanned(trx, repository.id, startedAt);
+    await recordGoodLook(trx, repository, startedAt);
     if (fresh.length > MAX_NEW_TAGS) await enqueueScan(trx, { id: repository.id, lastScanAt: startedAt });
     return fresh.length;
   });
   if (more > 0) deps.log.info({ repository: repository.name, tags: more }, 'new tags');
 }
 
-async function recordTag(
+/** Somebody cares for a tag of the baseline, and it decides nothing: it must not wait in silence. Told once for each. */
+async function tellPassedOver(trx: Trx, repository: GitRepository, tag: ListedTag): Promise<void> {
+  if (!(await markNoticed(trx, repository.id, plainRef(tag)))) return;
+  const { audience } = await getArchive(trx, tag.archiveId);
+  await recordEvent(trx, {
+    kind: 'tag.passed-over',
+    actor: 'landfall',
+    audience,
+    data: {
+      repository: repository.name,
+      name: tag.release.name,
+      objectId: tag.objectId,
+      sentence: `${tag.release.name} was there when ${repository.name} was looked at for the first time, so it decides nothing by itself.`,
+      remedy: `landfall tag adopt ${repository.name} ${tag.release.name}`,
+    },
+  });
+}
+
+type ListedTag = RemoteRef & { readonly release: ReleaseRef; readonly archiveId: number };
+
+/** The rows of a tag object that is to be decided, and the task that does it. */
+export async function recordTag(
   trx: Trx,
   repository: { readonly id: number; readonly name: string },
-  tag: RemoteRef & { readonly release: ReleaseRef; readonly archiveId: number },
-): Promise<void> {
+  tag: ListedTag,
+  actor: string,
+): Promise<{ readonly tagId: number; readonly submissionId: number }> {
   const submissionId = await createSubmission(trx, { origin: 'tag', archiveId: tag.archiveId });
   const tagId = await addTag(trx, {
     gitRepositoryId: repository.id,
@@ -148,10 +170,11 @@ async function recordTag(
   await recordEvent(trx, {
     kind: 'tag.seen',
     submissionId,
-    actor: 'landfall',
+    actor,
     data: { tagId, repository: repository.name, name: tag.release.name, objectId: tag.objectId },
   });
   await enqueueDecision(trx, tagId, repository.id);
+  return { tagId, submissionId };
 }
 
 function plainRef({ ref, objectId }: RemoteRef): RemoteRef {

@@ -1,49 +1,15 @@
-/** What others may ask of this module: notices, the answer for a push, another try, another decision. */
+/** What others may ask of this module: the answer for a push, another try, another decision. */
 import { withTransaction } from '../platform/database.ts';
 import { recordAudit } from '../platform/events.ts';
 import { actorName, mayAct, type Actor, type SystemActor } from '../permissions/index.ts';
-import {
-  archiveForDistro,
-  findGitRepositoryByName,
-  findGitRepositoryByUrl,
-  getArchive,
-  listGitRepositories,
-  type GitRepository,
-} from '../registry/index.ts';
+import { archiveForDistro, getArchive } from '../registry/index.ts';
 import { enqueue } from '../platform/tasks.ts';
 import type { TagDeps } from './deps.ts';
 import { mayBeRedecided, type TagState } from './model.ts';
-import { MAX_REF_LENGTH, isObjectId, isTagName, parseReleaseRef, TAGS } from './release-ref.ts';
-import { enqueueDecision, enqueueScan, queueOf } from './scan.ts';
-import { addNotice, mayAddNotice } from './scan-store.ts';
+import { isObjectId, parseReleaseRef } from './release-ref.ts';
+import { enqueueDecision, queueOf } from './scan.ts';
+import { isPassedOver } from './scan-store.ts';
 import { findTagByRef, lastDecision, lastObstacle, loadTag, lockTag } from './store.ts';
-
-/** How a notice names a Git repository. The address that it may bring along only serves to find the row. */
-export type RepositoryName = { readonly id: number } | { readonly url: string } | { readonly name: string };
-
-export interface Notice {
-  readonly repository: RepositoryName;
-  /** The ref that was pushed, as the sender says; anything that is no tag's name is left out of account. */
-  readonly ref?: string | undefined;
-  /** Where the hint came from: `hook`, `poll`, `person:alice`. */
-  readonly via: string;
-}
-
-/** Takes a hint that a Git repository has something new. Nothing in it is believed; it only causes a look, once for many. */
-export async function receiveNotice(
-  deps: Pick<TagDeps, 'db'>,
-  notice: Notice,
-): Promise<{ readonly kind: 'noted'; readonly gitRepositoryId: number } | { readonly kind: 'unknown-repository' }> {
-  const repository = await findRepository(deps, notice.repository);
-  if (repository?.enabled !== true) return { kind: 'unknown-repository' };
-  const ref = notice.ref !== undefined && isTagRef(notice.ref) ? notice.ref : undefined;
-  await withTransaction(deps.db, async (trx) => {
-    // A flood is answered like a drop: the look that is due anyway finds what there is.
-    if (await mayAddNotice(trx, repository.id)) await addNotice(trx, repository.id, ref, notice.via);
-    await enqueueScan(trx, repository);
-  });
-  return { kind: 'noted', gitRepositoryId: repository.id };
-}
 
 /** What became of a ref that was pushed. */
 export type RefAnswer =
@@ -58,6 +24,8 @@ export type RefAnswer =
       readonly remedy: string | undefined;
       readonly url: string;
     }
+  /** It was there when the Git repository was looked at first, and decides nothing until it is adopted. */
+  | { readonly kind: 'passed-over' }
   /** Nothing was seen under this ref within the time. It may come yet where it is `ours`: a name that asks for a release. */
   | { readonly kind: 'not-seen'; readonly ours: boolean };
 
@@ -85,7 +53,7 @@ export async function waitForRef(
   const until = performance.now() + question.timeoutMs;
   for (;;) {
     const answer = await answerFor(deps, gitRepositoryId, ref, objectId);
-    const settled = answer.kind === 'tag' && answer.state !== 'seen';
+    const settled = answer.kind === 'passed-over' || (answer.kind === 'tag' && answer.state !== 'seen');
     if (settled || performance.now() >= until || question.signal?.aborted === true) return answer;
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
   }
@@ -98,7 +66,10 @@ async function answerFor(
   objectId: string | undefined,
 ): Promise<RefAnswer> {
   const tag = await findTagByRef(deps.db, gitRepositoryId, ref, objectId);
-  if (tag === undefined) return { kind: 'not-seen', ours: true };
+  if (tag === undefined) {
+    const passedOver = await isPassedOver(deps.db, gitRepositoryId, ref, objectId);
+    return passedOver ? { kind: 'passed-over' } : { kind: 'not-seen', ours: true };
+  }
   const facts = { kind: 'tag', tagId: tag.id, submissionId: tag.submissionId, state: tag.state } as const;
   const url = `${deps.publicUrl}/tags/${tag.id}`;
   const said =
@@ -181,19 +152,4 @@ export async function redecideTag(
     });
     return { kind: 'enqueued', state, sentence: 'The tag is decided again now; the first decision stays on record.' };
   });
-}
-
-/** The row that a notice or a question is about. */
-export async function findRepository(
-  deps: Pick<TagDeps, 'db'>,
-  name: RepositoryName,
-): Promise<GitRepository | undefined> {
-  if ('id' in name) return (await listGitRepositories(deps.db)).find(({ id }) => id === name.id);
-  return 'url' in name
-    ? await findGitRepositoryByUrl(deps.db, name.url)
-    : await findGitRepositoryByName(deps.db, name.name);
-}
-
-function isTagRef(ref: string): boolean {
-  return ref.length <= MAX_REF_LENGTH && ref.startsWith(TAGS) && isTagName(ref.slice(TAGS.length));
 }

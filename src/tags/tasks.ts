@@ -3,6 +3,7 @@ import { LandfallError } from '../platform/errors.ts';
 import type { CronEntry, TaskHandlers } from '../platform/tasks.ts';
 import { decideTag, type Redecision } from './decide.ts';
 import type { TagDeps } from './deps.ts';
+import { discoverMember } from './discover.ts';
 import { pollRepositories, scanRepository } from './scan.ts';
 
 /** The handlers; all may be run again at any time. */
@@ -16,6 +17,13 @@ export function tagTasks(deps: TagDeps): TaskHandlers {
       const fields = record('tags.decide', payload);
       const redecision = fields.redecision === undefined ? undefined : readRedecision(fields.redecision);
       await decideTag(deps, number('tags.decide', fields.tagId), signal, redecision);
+    },
+    'tags.discover': async (payload, { signal }) => {
+      const { namespaceId, path, refs, via } = record('tags.discover', payload);
+      if (typeof path !== 'string' || typeof via !== 'string' || !Array.isArray(refs)) throw malformed('tags.discover');
+      const names = refs.filter((ref: unknown) => typeof ref === 'string');
+      const discovery = { namespaceId: number('tags.discover', namespaceId), path, refs: names, via };
+      await discoverMember(deps, discovery, signal);
     },
     'tags.poll': async () => await pollRepositories(deps),
   };

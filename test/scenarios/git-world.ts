@@ -7,6 +7,7 @@ import { sql } from 'kysely';
 import { createMemoryBlobStore, type BlobStore } from '../../src/platform/blobs.ts';
 import { withTransaction, type Db } from '../../src/platform/database.ts';
 import { makeTemporaryDirectory } from '../../src/platform/files.ts';
+import { LandfallError } from '../../src/platform/errors.ts';
 import { silentLogger } from '../../src/platform/log.ts';
 import { addKeys, createPerson, grant, type SystemActor } from '../../src/permissions/index.ts';
 import { receiveNotice, tagTasks, type TagDeps } from '../../src/tags/index.ts';
@@ -52,7 +53,7 @@ export interface TagWorld {
   addPerson(person: NewWorldPerson): Promise<number>;
   /** Registers a repository; `baseline: true` has its present tags passed over. */
   register(
-    repository: TestRepository,
+    repository: Pick<TestRepository, 'url'>,
     options?: {
       readonly name?: string;
       readonly baseline?: boolean;
@@ -64,6 +65,7 @@ export interface TagWorld {
   ): Promise<number>;
   /** A notice for a ref, then the look that it causes. */
   notify(gitRepositoryId: number, ref?: string): Promise<void>;
+  /** A look; one that comes to nothing throws its obstacle. */
   scan(gitRepositoryId: number): Promise<void>;
   decide(tagId: number): Promise<void>;
   /** Notice, look, decision: what one push causes. */
@@ -125,7 +127,15 @@ export async function createTagWorld(): Promise<TagWorld> {
     if (handler === undefined) throw new Error(`there is no task ${task}`);
     await handler(payload, { signal: new AbortController().signal, attempt: 1, maxAttempts: 25 });
   };
-  const scan = async (gitRepositoryId: number): Promise<void> => await runTask('tags.scan', { gitRepositoryId });
+  const scan = async (gitRepositoryId: number): Promise<void> => {
+    await runTask('tags.scan', { gitRepositoryId });
+    const { obstacle_code: code, obstacle_sentence: reason } = await db
+      .selectFrom('git_repositories')
+      .select(['obstacle_code', 'obstacle_sentence'])
+      .where('id', '=', gitRepositoryId)
+      .executeTakeFirstOrThrow();
+    if (code !== null) throw new LandfallError({ code, doing: 'look at a Git repository', reason: reason ?? '' });
+  };
   const decide = async (tagId: number): Promise<void> => await runTask('tags.decide', { tagId });
   const notify = async (gitRepositoryId: number, ref?: string): Promise<void> => {
     await receiveNotice(deps, {

@@ -30,6 +30,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.e2e.test.ts'],
+          globalSetup: ['test/postgres-setup.ts'],
           testTimeout: 900_000,
           hookTimeout: 900_000,
           maxWorkers: 1,

@@ -5,6 +5,7 @@
  *
  * @see bwrap(1)
  */
+import { join } from 'node:path';
 import { exec, type ExecResult } from '../platform/exec.ts';
 
 export interface Confinement {
@@ -18,6 +19,8 @@ export interface Confinement {
   readonly okCodes?: readonly number[] | 'any';
   /** Given to the program as its standard input. */
   readonly input?: Uint8Array;
+  /** The root of the Debian system whose programs run; without it, this machine's. */
+  readonly system?: string;
 }
 
 /** Output and errors come in one, in the order in which they were written. */
@@ -34,12 +37,12 @@ export async function confined(argv: readonly [string, ...string[]], options: Co
       '--hostname',
       'source',
       '--ro-bind',
-      '/usr',
+      join(options.system ?? '/', 'usr'),
       '/usr',
       ...['bin', 'sbin', 'lib', 'lib64'].flatMap((name) => ['--symlink', `usr/${name}`, `/${name}`]),
       // awk, pager and their like are links through here.
       '--ro-bind-try',
-      '/etc/alternatives',
+      join(options.system ?? '/', 'etc/alternatives'),
       '/etc/alternatives',
       '--dev',
       '/dev',

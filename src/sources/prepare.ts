@@ -17,9 +17,10 @@ import { withTemporaryDirectory } from '../platform/files.ts';
 import type { Paths } from '../platform/paths.ts';
 import { enqueue } from '../platform/tasks.ts';
 import { freeVersion, suiteParents } from '../registry/index.ts';
-import { makeOrig, makePristineOrigs } from './make-orig.ts';
-import { isOrigName, oneTarballPerComponent, type Provenance } from './model.ts';
+import { makeOrig } from './make-orig.ts';
+import { isOrigName, type Provenance } from './model.ts';
 import { fetchParentOrigs } from './parent-sources.ts';
+import { makePristineOrigs } from './pristine-tar.ts';
 import { unpackFrozenInput } from './recipe.ts';
 import { findAcceptedTag, findPoolFiles, isReserved, recordOrigs, type AcceptedTag, type Orig } from './store.ts';
 
@@ -140,8 +141,7 @@ async function fromSignedObjects(
     const commits = { pristineTar: tag.pristineTarCommitId, upstream };
     const made = await makePristineOrigs(gitDir, commits, wanted, folder);
     if (made.kind === 'made') {
-      const origs = oneTarballPerComponent(made.names.map((name) => ({ name }))).map(({ name }) => name);
-      return await keep(deps.blobs, folder, origs, 'pristine-tar', `the signed commit ${tag.pristineTarCommitId}`);
+      return await keep(deps.blobs, folder, made.names, 'pristine-tar', `the signed commit ${tag.pristineTarCommitId}`);
     }
     return {
       kind: 'none',

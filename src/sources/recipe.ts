@@ -53,6 +53,8 @@ export interface AssembleInput {
   /** A folder of its own; the results lie in it afterwards. Made when it is not there. */
   readonly folder: string;
   readonly deadlineMs: number;
+  /** The root of the Debian system whose dpkg-source runs, so that one release can be held against another; default this one. */
+  readonly system?: string;
 }
 
 export interface AssembledSource {
@@ -132,6 +134,7 @@ export async function assembleSource(input: AssembleInput): Promise<AssembledSou
       deadlineMs: input.deadlineMs,
       doing: `assemble the source package ${input.source} ${input.version}`,
       okCodes: 'any',
+      ...systemOf(input),
     },
   );
   if (built.code !== 0) return dpkgSourceFailed(built);
@@ -164,6 +167,10 @@ export async function unpackFrozenInput(
     reason: stored.detail,
     remedy: 'the stored pack is damaged or was exchanged: release the next version',
   });
+}
+
+function systemOf(input: AssembleInput): { readonly system?: string } {
+  return input.system === undefined ? {} : { system: input.system };
 }
 
 const MEND_TAG = 'mend the tree and release the next version';
@@ -225,6 +232,7 @@ done
     deadlineMs: input.deadlineMs,
     doing: 'unpack the orig tarballs',
     okCodes: 'any',
+    ...systemOf(input),
   });
   if (unpacked.code === 0) return undefined;
   return failed('source.unbuildable', `the orig tarball cannot be unpacked: ${lastLines(unpacked)}`, MEND_TAG);

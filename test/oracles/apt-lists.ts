@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exec } from '../../src/platform/exec.ts';
 import { isErrnoException } from '../../src/platform/errors.ts';
+import { sha256 } from '../../src/platform/files.ts';
 
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/landfall-oracles/', import.meta.url));
 const DEADLINE_MS = 120_000;
@@ -78,10 +79,29 @@ export async function binaryPackages(): Promise<readonly string[]> {
 
 /** .dsc files of some real source packages, with all their files beside them. */
 export async function sourcePackages(): Promise<readonly string[]> {
+  const [folder, whole] = await fetchSources('sources', SOURCES);
+  return await enough(folder, '.dsc', whole);
+}
+
+/** The .dsc of each of these source packages, with all their files beside it. They are fetched once, together. */
+export async function sourcePackagesOf(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const [folder, whole] = await fetchSources(`sources-${sha256(names.join(' ')).slice(0, 12)}`, names);
+  const found = new Map<string, string>();
+  for (const name of names) {
+    const dsc = whole.find((file) => file.startsWith(`${name}_`));
+    if (dsc !== undefined) found.set(name, join(folder, dsc));
+  }
+  const missing = names.filter((name) => !found.has(name));
+  if (missing.length === 0) return found;
+  await rm(folder, { recursive: true, force: true });
+  throw new Error(`apt could not fetch the source packages ${missing.join(', ')}: is the mirror reachable, and whole?`);
+}
+
+async function fetchSources(set: string, names: readonly string[]): Promise<[string, string[]]> {
   const [main] = await requireLists();
   const options = await sourceOptions();
-  const folder = await cached(`sources-${main.suite}`, async (empty) => {
-    await exec(['apt-get', 'source', '--download-only', '--quiet', ...sandbox, ...options, ...SOURCES], {
+  const folder = await cached(`${set}-${main.suite}`, async (empty) => {
+    await exec(['apt-get', 'source', '--download-only', '--quiet', ...sandbox, ...options, ...names], {
       cwd: empty,
       deadlineMs: DEADLINE_MS,
       okCodes: 'any',
@@ -95,7 +115,7 @@ export async function sourcePackages(): Promise<readonly string[]> {
     const files = [...text.matchAll(/^ [0-9a-f]{64} [0-9]+ (\S+)$/gm)].map((match) => match[1] ?? '');
     if (files.every((file) => present.has(file))) whole.push(name);
   }
-  return enough(folder, '.dsc', whole);
+  return [folder, whole];
 }
 
 /** Every n-th item, so that a sample reaches from one end to the other and is the same in each run. */

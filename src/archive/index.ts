@@ -3,9 +3,16 @@
  * apt reads. model.ts has the states; checks/lists.ts the checks in order; publish/publisher.ts the way to a served suite.
  */
 export { changeArchiveKey, planKeyChange, type KeyChangeRequest, type KeyRefusal } from './key-changes.ts';
+export { checkArchives, type CheckResult } from './check/check.ts';
+export type { CheckArchiveDeps } from './check/deps.ts';
+export { describeRepair, planRepairs, type CheckFinding, type Repair } from './check/findings.ts';
+export { doRepairs, type RepairOutcome } from './check/repair.ts';
 export { withoutCollection } from './collect-lock.ts';
 export { archiveKey, archiveKeyring, keysThatMaySign } from './keys.ts';
 export { NAMED_BLOBS, namedBlobs, usesOf, type NamedBlob } from './named-blobs.ts';
+export { goForward, isBehind, readSerials, type SuiteSerials } from './publish/forward.ts';
+export type { PublishDeps } from './publish/publication.ts';
+export { publishSuite } from './publish/publisher.ts';
 export { receiveDelivery } from './receive.ts';
 export { mayRevoke, planRevocation, revokeAndSuspend } from './revocation.ts';
 export type { LetInRelease, Revocation, RevocationPlan } from './revocation.ts';

@@ -11,7 +11,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApiProblem, createClient } from '../../src/contract/client.ts';
 import { deliverRoute } from '../../src/contract/worker.ts';
 import { isAlive } from '../../src/worker/process-mark.ts';
-import { SUPERSEDED, checkInvariants, type Growth } from '../scenarios/invariants.ts';
+import { SUPERSEDED } from '../../src/archive/check/rules.ts';
+import { checkInvariants, type Growth } from '../scenarios/invariants.ts';
 import { makeGates, type Gates } from './tiny-gates.ts';
 import { tinyWorld, until, type RoleName, type TinyWorld } from './tiny-world.ts';
 

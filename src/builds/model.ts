@@ -31,6 +31,7 @@ export interface SourcePayload {
   readonly commitId: string;
   readonly tagObjectId: string;
   readonly upstreamCommitId: string | null;
+  readonly pristineTarCommitId: string | null;
   /** Primary fingerprint of the key that signed the tag, and the tagger as `Name <address>`. */
   readonly fingerprint: string;
   readonly tagger: string;

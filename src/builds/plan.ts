@@ -78,6 +78,7 @@ export async function planSource(deps: PlanDeps, submissionId: number): Promise<
       commitId: tag.commitId,
       tagObjectId: tag.tagObjectId,
       upstreamCommitId: tag.upstreamCommitId ?? null,
+      pristineTarCommitId: tag.pristineTarCommitId ?? null,
       fingerprint: checked.signed.fingerprint,
       tagger: checked.signed.tagger,
       frozen: { sha256: tag.frozen.sha256, size: tag.frozen.size },

@@ -32,6 +32,7 @@ export const sourcePayloadSchema = z
     commitId: objectId,
     tagObjectId: objectId,
     upstreamCommitId: objectId.nullable(),
+    pristineTarCommitId: objectId.nullable(),
     /** Who signed the tag: primary fingerprint, and the tagger as the tag says it. */
     fingerprint: z.string(),
     tagger: z.string(),

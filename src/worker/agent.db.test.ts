@@ -173,6 +173,7 @@ async function addSourceJob(changes: Partial<SourcePayload> = {}): Promise<numbe
       commitId: frozen.commitId,
       tagObjectId: frozen.tagObjectId,
       upstreamCommitId: null,
+      pristineTarCommitId: null,
       fingerprint: 'A'.repeat(40),
       tagger: 'Alice Example <alice@example.org>',
       frozen: { sha256, size: frozen.pack.length },

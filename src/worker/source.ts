@@ -36,7 +36,7 @@ export async function runSourceJob(context: JobContext, payload: SourcePayload):
   await log.startPhase('unpack');
   const gitDir = await unpackFrozenInput(createReadStream(join(inputs, pack.name)), join(context.folder, 'git'), {
     objectFormat: payload.commitId.length === 64 ? 'sha256' : 'sha1',
-    shallow: [payload.commitId, ...(payload.upstreamCommitId === null ? [] : [payload.upstreamCommitId])],
+    shallow: [payload.commitId, payload.upstreamCommitId, payload.pristineTarCommitId].filter((id) => id !== null),
     maxBytes: MAX_PACK_BYTES,
   });
   const missing = await missingObject(gitDir, payload);

@@ -7,6 +7,7 @@ import { applyCommand } from './commands/apply.ts';
 import { archiveKeyCommand } from './commands/archive-key.ts';
 import { completionCommand, manCommand } from './commands/completion.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { gitCommand } from './commands/git.ts';
 import { jobCommand } from './commands/job.ts';
 import { logsCommand } from './commands/logs.ts';
 import { statusCommand } from './commands/status.ts';
@@ -46,6 +47,7 @@ export function createProgram(context: CliContext): Command {
     whyCommand(context),
     statusCommand(context),
     tagCommand(context),
+    gitCommand(context),
     jobCommand(context),
     workerCommand(context),
     applyCommand(context),

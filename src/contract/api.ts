@@ -9,12 +9,17 @@ import {
 } from './archive-keys.ts';
 import { buildRoute, buildsRoute, cancelRoute, giveBackRoute, jobRoute } from './builds.ts';
 import { eventsRoute } from './events.ts';
+import { gitRepositoriesRoute } from './git-repositories.ts';
+import { importKeysRoute, keyRoute, keysRoute, planKeysRoute, revokeKeyRoute } from './keys.ts';
 import { logRoute } from './logs.ts';
+import { lowerMarkRoute, markRoute } from './marks.ts';
+import { enrolRoute, inviteRoute, peopleRoute, personRoute } from './people.ts';
 import { statusRoute } from './status.ts';
 import { submissionRoute } from './submissions.ts';
 import { suiteRoute, suitesRoute } from './suites.ts';
-import { checkTagRoute, redecideTagRoute, retryTagRoute, tagRoute, tagsRoute } from './tags.ts';
+import { adoptTagRoute, checkTagRoute, redecideTagRoute, retryTagRoute, tagRoute, tagsRoute } from './tags.ts';
 import { createTokenRoute, revokeTokenRoute, tokensRoute, whoamiRoute } from './tokens.ts';
+import { verifyTagRoute } from './verification.ts';
 import { whereRoute } from './where.ts';
 import {
   appendLogRoute,
@@ -34,11 +39,14 @@ export const API_ROUTES = [
   statusRoute,
   whereRoute,
   submissionRoute,
+  gitRepositoriesRoute,
   tagsRoute,
   tagRoute,
   checkTagRoute,
+  adoptTagRoute,
   retryTagRoute,
   redecideTagRoute,
+  verifyTagRoute,
   buildsRoute,
   buildRoute,
   jobRoute,
@@ -58,6 +66,17 @@ export const API_ROUTES = [
   eventsRoute,
   planRoute,
   applyRoute,
+  peopleRoute,
+  personRoute,
+  inviteRoute,
+  enrolRoute,
+  keysRoute,
+  keyRoute,
+  planKeysRoute,
+  importKeysRoute,
+  revokeKeyRoute,
+  markRoute,
+  lowerMarkRoute,
   whoamiRoute,
   tokensRoute,
   createTokenRoute,

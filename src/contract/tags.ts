@@ -1,7 +1,7 @@
 /** Tags as they were seen and decided, and what a person can ask for. */
 import { createRoute, z } from '@hono/zod-openapi';
 import { access } from './access.ts';
-import { json, octetBody, refusals } from './responses.ts';
+import { json, jsonBody, octetBody, refusals } from './responses.ts';
 import { check, id, idInPath, limit, objectId, person, repositoryName, time } from './values.ts';
 
 /** `obstructed`: not decided, for a reason that is not the signer's fault; it is tried again. */
@@ -127,6 +127,21 @@ export const checkTagRoute = createRoute({
     body: octetBody,
   },
   responses: { 200: json(verdictSchema, 'What would be decided'), ...refusals },
+});
+
+export const adoptTagRoute = createRoute({
+  method: 'post',
+  path: '/api/v1/tags/adopt',
+  summary: 'Have a tag decided that was there when its Git repository was looked at first',
+  tags,
+  ...access('person'),
+  request: {
+    body: jsonBody(z.strictObject({ repository: repositoryName, tag: z.string().min(1).max(250) })),
+  },
+  responses: {
+    200: json(z.object({ id, state: z.enum(TAG_STATES), sentence: z.string(), url: z.string() }), 'It is decided now'),
+    ...refusals,
+  },
 });
 
 const asked = z.object({ id, state: z.enum(TAG_STATES), sentence: z.string() });

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createHttpWorld, type AskInit, type HttpWorld } from '../../test/scenarios/http-world.ts';
+import { SIGNER_FINGERPRINT, SIGNER_MATERIAL } from '../../test/scenarios/signed-tag.ts';
 import { leaseNext, releaseSource, type Release } from '../../test/scenarios/world.ts';
 import type { Running } from '../../test/scenarios/lighthouse.ts';
 import { accessOf, type Access } from '../contract/access.ts';
@@ -12,7 +13,7 @@ import { API_ROUTES } from '../contract/api.ts';
 import { pathOf } from '../contract/client.ts';
 
 type Audience = 'public' | 'closed';
-type Caller = 'anonymous' | 'bob' | 'sue' | 'carol' | 'worker' | 'join-token' | 'revoked';
+type Caller = 'anonymous' | 'bob' | 'sue' | 'carol' | 'worker' | 'join-token' | 'enrolment-code' | 'revoked';
 
 interface Facts {
   readonly release: Release;
@@ -40,6 +41,7 @@ const MARKER = 'embargoed-fix';
 let world: HttpWorld;
 let facts: Readonly<Record<Audience, Facts>>;
 let tokenToRevoke = 0;
+let aliceKey = 0;
 
 beforeAll(async () => {
   world = await createHttpWorld();
@@ -68,6 +70,12 @@ beforeAll(async () => {
       waitingBuildId: await waiting(await releaseSource(world, '2-2', { source: MARKER, archive: world.embargo })),
     },
   };
+  const key = await world.db
+    .insertInto('keys')
+    .values({ person_id: world.alice, kind: 'ssh', fingerprint: SIGNER_FINGERPRINT, material: SIGNER_MATERIAL })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  aliceKey = key.id;
   const revoked = await world.request('/api/v1/tokens', json('POST', { name: 'to be revoked' }, 'bob'));
   revokedSecret = ((await revoked.json()) as { secret: string }).secret;
   const { tokens } = (await (await world.request('/api/v1/tokens', { as: 'bob' })).json()) as {
@@ -80,6 +88,7 @@ beforeAll(async () => {
 afterAll(async () => await world.close());
 
 let revokedSecret = '';
+const ENROLMENT_CODE = `lfe_${randomBytes(32).toString('base64url')}`;
 const JOIN_SECRET = `lfj_${randomBytes(32).toString('base64url')}`;
 
 function json(method: string, body: unknown, as?: AskInit['as']): AskInit {
@@ -100,6 +109,7 @@ const SAMPLES: Readonly<Record<string, (one: Facts) => Sample>> = {
   'get /api/v1/status': () => ({ about: 'list' }),
   'get /api/v1/where/{package}': ({ release }) => ({ about: 'object', params: { package: release.source } }),
   'get /api/v1/submissions/{id}': ({ release }) => ({ about: 'object', params: { id: release.submissionId } }),
+  'get /api/v1/git-repositories': () => ({ about: 'list' }),
   'get /api/v1/tags': () => ({ about: 'list' }),
   'get /api/v1/tags/{id}': ({ release }) => ({ about: 'object', params: { id: release.tagId } }),
   'post /api/v1/tags/check': ({ release }) => ({
@@ -110,6 +120,14 @@ const SAMPLES: Readonly<Record<string, (one: Facts) => Sample>> = {
       object: 'a'.repeat(40),
     },
     init: { body: Buffer.from('PACK'), headers: { 'content-type': 'application/octet-stream' } },
+  }),
+  'post /api/v1/tags/adopt': ({ release }) => ({
+    about: 'object',
+    init: json('POST', {
+      repository: release.archive.name === 'main' ? 'packages/hello' : 'security/hello',
+      tag: 'landfall/9-9',
+    }),
+    letsIn: ['carol'],
   }),
   'post /api/v1/tags/{id}/retry': ({ release }) => ({ about: 'object', params: { id: release.tagId } }),
   'post /api/v1/tags/{id}/redecide': ({ release }) => ({
@@ -176,6 +194,35 @@ const SAMPLES: Readonly<Record<string, (one: Facts) => Sample>> = {
     init: json('POST', { files: [{ name: 'x.toml', text: '', attachments: [] }], hash: 'x' }),
     letsIn: ['carol'],
   }),
+  'post /api/v1/tags/{id}/verify': ({ release }) => ({ about: 'object', params: { id: release.tagId } }),
+  'get /api/v1/people': () => ({ about: 'list' }),
+  'get /api/v1/people/{handle}': () => ({ about: 'list', params: { handle: 'alice' } }),
+  'post /api/v1/people/{handle}/enrolment': () => ({
+    about: 'own',
+    params: { handle: 'bob' },
+    init: json('POST', { validSeconds: 60 }),
+  }),
+  'post /api/v1/enrolment': () => ({ about: 'own', init: json('POST', { name: 'laptop' }) }),
+  'get /api/v1/keys': () => ({ about: 'list' }),
+  'get /api/v1/keys/{id}': () => ({ about: 'list', params: { id: aliceKey } }),
+  'post /api/v1/keys/plan': () => ({ about: 'own', init: json('POST', { bytes: 'eA==' }) }),
+  'post /api/v1/keys/import': () => ({ about: 'own', init: json('POST', { bytes: 'eA==', hash: 'x' }) }),
+  'post /api/v1/keys/{id}/revoke': () => ({
+    about: 'own',
+    params: { id: aliceKey },
+    init: json('POST', { reason: 'test', suspend: false, hash: 'x' }),
+    letsIn: ['carol'],
+  }),
+  'get /api/v1/marks/{archive}/{suite}/{source}': ({ release }) => ({
+    about: 'object',
+    params: { archive: release.archive.name, suite: release.archive.suite, source: release.source },
+  }),
+  'post /api/v1/marks/{archive}/{suite}/{source}': ({ release }) => ({
+    about: 'object',
+    params: { archive: release.archive.name, suite: release.archive.suite, source: release.source },
+    init: json('POST', { version: '0.1', reason: 'test' }),
+    letsIn: ['carol'],
+  }),
   'get /api/v1/whoami': () => ({ about: 'own' }),
   'get /api/v1/tokens': () => ({ about: 'own' }),
   'post /api/v1/tokens': () => ({ about: 'own', init: json('POST', { name: 'another' }) }),
@@ -222,7 +269,16 @@ const SAMPLES: Readonly<Record<string, (one: Facts) => Sample>> = {
   }),
 };
 
-const CALLERS: readonly Caller[] = ['anonymous', 'bob', 'sue', 'carol', 'worker', 'join-token', 'revoked'];
+const CALLERS: readonly Caller[] = [
+  'anonymous',
+  'bob',
+  'sue',
+  'carol',
+  'worker',
+  'join-token',
+  'enrolment-code',
+  'revoked',
+];
 
 /** What the door says; undefined: it lets in. */
 function atTheDoor(access: Access, caller: Caller): 401 | 403 | undefined {
@@ -230,7 +286,7 @@ function atTheDoor(access: Access, caller: Caller): 401 | 403 | undefined {
   const isPerson = caller === 'bob' || caller === 'sue' || caller === 'carol';
   switch (access) {
     case 'anyone':
-      return caller === 'join-token' ? 403 : undefined;
+      return caller === 'join-token' || caller === 'enrolment-code' ? 403 : undefined;
     case 'person':
       return isPerson ? undefined : caller === 'anonymous' ? 401 : 403;
     case 'operator':
@@ -240,16 +296,23 @@ function atTheDoor(access: Access, caller: Caller): 401 | 403 | undefined {
       return caller === 'worker' ? undefined : caller === 'anonymous' ? 401 : 403;
     case 'join-token':
       return caller === 'join-token' ? undefined : caller === 'anonymous' ? 401 : 403;
+    case 'enrolment-code':
+      return caller === 'enrolment-code' ? undefined : caller === 'anonymous' ? 401 : 403;
   }
 }
 
 async function ask(route: (typeof API_ROUTES)[number], sample: Sample, caller: Caller): Promise<Response> {
-  const secret = caller === 'join-token' ? JOIN_SECRET : caller === 'revoked' ? revokedSecret : undefined;
+  const secrets: Partial<Record<Caller, string>> = {
+    'join-token': JOIN_SECRET,
+    'enrolment-code': ENROLMENT_CODE,
+    revoked: revokedSecret,
+  };
+  const secret = secrets[caller];
   const as = secret !== undefined || caller === 'anonymous' ? undefined : caller;
   return await world.request(pathOf(route, sample), {
     ...sample.init,
     method: route.method.toUpperCase(),
-    as: as === 'join-token' || as === 'revoked' ? undefined : as,
+    as: as === 'join-token' || as === 'enrolment-code' || as === 'revoked' ? undefined : as,
     headers: {
       ...sample.init?.headers,
       ...(secret === undefined ? {} : { authorization: `Bearer ${secret}` }),
@@ -290,7 +353,7 @@ describe.each(API_ROUTES.map((route) => ({ name: `${route.method} ${route.path}`
           return;
         }
         if (route.method === 'get' && sample.about !== 'own') expect(response.status, told).toBe(200);
-        else if (caller === 'worker' || caller === 'join-token')
+        else if (caller === 'worker' || caller === 'join-token' || caller === 'enrolment-code')
           expect([200, 204, 401, 404, 409], told).toContain(response.status);
         else expect([200, 201, 204, 400, 404, 409, 422], told).toContain(response.status);
         if (sample.about === 'list' && caller !== 'sue')

@@ -17,6 +17,8 @@ import {
   describeSuite,
   describeTag,
   listBuilds,
+  listGitNamespaces,
+  listGitRepositories,
   listQueues,
   listSuites,
   listTags,
@@ -28,7 +30,7 @@ import {
   type TagFilters,
   type TraceDeps,
 } from '../trace/index.ts';
-import type { QueueView, WorkerView } from '../trace/index.ts';
+import type { GitNamespaceView, GitRepositoryView, QueueView, WorkerView } from '../trace/index.ts';
 import type { Views } from '../web/index.ts';
 import type { HttpDeps } from './deps.ts';
 import { defined, mutable, type Defined, type Mutable } from './mutable.ts';
@@ -37,6 +39,7 @@ export interface ApiViews extends Views {
   job(id: number): Promise<Job | undefined>;
   suite(archive: string, suite: string): Promise<Mutable<SuiteDetail> | undefined>;
   suites(): Promise<Suite[]>;
+  gitRepositories(): Promise<{ repositories: Mutable<GitRepositoryView>[]; namespaces: Mutable<GitNamespaceView>[] }>;
   workers(): Promise<{ workers: Mutable<WorkerView>[]; queues: Mutable<QueueView>[] }>;
   where(name: string, limit?: number): Promise<Where | undefined>;
   tags(filter: TextFilter): Promise<{ tags: Tag[]; next: number | null }>;
@@ -96,6 +99,10 @@ export function viewsFor(
     job: async (id) => mutable(await describeJob(trace, id, viewer)),
     suites: async () => mutable(await listSuites(trace, viewer)),
     suite: async (archive, suite) => mutable(await describeSuite(trace, { archive, suite }, viewer)),
+    gitRepositories: async () => ({
+      repositories: mutable(await listGitRepositories(trace, viewer)),
+      namespaces: mutable(await listGitNamespaces(trace, viewer)),
+    }),
     workers: async () => ({
       workers: mutable(await listWorkers(trace, viewer)),
       queues: mutable(await listQueues(trace, viewer)),

@@ -432,3 +432,38 @@ export interface BuiltBy {
   readonly buildId: number | null;
   readonly attemptId: number;
 }
+
+// ------------------------------------------------------------------ Git repositories
+
+export interface GitRepositoryView {
+  readonly name: string;
+  /** Null for a folder of the server's machine. */
+  readonly url: string | null;
+  readonly namespace: string | null;
+  readonly prefixes: readonly { readonly distro: string; readonly archive: string }[];
+  readonly enabled: boolean;
+  readonly needsSecret: boolean;
+  readonly pollEverySeconds: number;
+  readonly lastLookAt: string | null;
+  readonly nextLookAt: string | null;
+  readonly tags: number;
+  /** Tags of the first look that a notice named since: they decide nothing until somebody adopts them. */
+  readonly passedOver: readonly { readonly name: string; readonly objectId: string; readonly noticedAt: string }[];
+  readonly obstacle: {
+    readonly code: string;
+    readonly sentence: string;
+    readonly remedy: string;
+    readonly since: string;
+    readonly failedLooks: number;
+  } | null;
+}
+
+export interface GitNamespaceView {
+  readonly name: string;
+  readonly url: string | null;
+  readonly prefixes: readonly { readonly distro: string; readonly archive: string }[];
+  readonly enabled: boolean;
+  readonly needsSecret: boolean;
+  readonly repositories: number;
+  readonly maxRepositories: number;
+}

@@ -122,6 +122,7 @@ function pagesOf(text: string) {
     builds: async () => Promise.resolve({ builds: [build(text)], next: null }),
     build: async (id) => Promise.resolve(id === 5 ? build(text) : undefined),
     suite: async () => Promise.resolve(undefined),
+    gitRepositories: async () => Promise.resolve({ repositories: [], namespaces: [] }),
   };
   return createPages(async () => Promise.resolve(views));
 }

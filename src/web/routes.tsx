@@ -6,6 +6,7 @@ import { Hono, type Context, type Env } from 'hono';
 import type { JSX } from 'hono/jsx/jsx-runtime';
 import { Layout } from './components/layout.tsx';
 import { BuildPage, BuildsPage } from './pages/builds.tsx';
+import { GitPage } from './pages/git.tsx';
 import { OverviewPage } from './pages/overview.tsx';
 import { SuitePage } from './pages/suite.tsx';
 import { TagPage, TagsPage } from './pages/tags.tsx';
@@ -72,6 +73,11 @@ export function createPages<E extends Env>(viewsFor: (c: Context<E>) => Promise<
     async (views, _c, param) => await views.tag(Number(param('id'))),
     (tag) => <TagPage tag={tag} />,
     `/tags/:id{${NUMBER}\\.json}`,
+  );
+  show(
+    '/git',
+    async (views) => await views.gitRepositories(),
+    (found) => <GitPage repositories={found.repositories} namespaces={found.namespaces} />,
   );
   show(
     '/builds',

@@ -3,6 +3,7 @@
  * `.json` twin, which is that object.
  */
 import type { Build, BuildSummary } from '../contract/builds.ts';
+import type { GitNamespace, GitRepository } from '../contract/git-repositories.ts';
 import type { Status } from '../contract/status.ts';
 import type { SubmissionTrace } from '../contract/submissions.ts';
 import type { Suite } from '../contract/suites.ts';
@@ -28,4 +29,8 @@ export interface Views {
   builds(filter: ListFilter): Promise<{ readonly builds: readonly BuildSummary[]; readonly next: number | null }>;
   build(id: number): Promise<Build | undefined>;
   suite(archive: string, suite: string): Promise<Suite | undefined>;
+  gitRepositories(): Promise<{
+    readonly repositories: readonly GitRepository[];
+    readonly namespaces: readonly GitNamespace[];
+  }>;
 }

@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import {
   TAG_STATES,
+  adoptTagRoute,
   redecideTagRoute,
   retryTagRoute,
   tagRoute,
@@ -27,6 +28,7 @@ export function tagCommand(context: CliContext): Command {
   tag.addCommand(showCommand(context));
   tag.addCommand(tagCheckCommand(context));
   tag.addCommand(tagNotifyCommand(context));
+  tag.addCommand(adoptCommand(context));
   tag.addCommand(retryCommand(context));
   tag.addCommand(redecideCommand(context));
   return document(tag, {
@@ -142,6 +144,36 @@ function renderTag(tag: TagDetail, withText: boolean, style: Style): string {
       : '',
   ];
   return parts.filter((part) => part !== '').join('\n');
+}
+
+function adoptCommand(context: CliContext): Command {
+  const command = remoteCommand('adopt', 'have a tag decided that was there at the first look')
+    .argument('<repository>', 'name of the Git repository, as the server calls it')
+    .argument('<tag>', 'name of the tag, DISTRO/VERSION')
+    .action(async (repository: string, tag: string, options: RemoteOptions) => {
+      await runRemote(context, options, async (client) => {
+        const adopted = await client.call(adoptTagRoute, { body: { repository, tag }, signal: context.signal });
+        answer(
+          context,
+          options.json,
+          adopted,
+          () => `tag ${adopted.id}: ${inertLine(adopted.sentence)}\n  ${inertLine(adopted.url)}\n`,
+        );
+      });
+    });
+  return document(command, {
+    text: [
+      'What a Git repository had when it was looked at for the first time decides nothing by itself, also when a hook names ' +
+        'it: it may be older than the registration. Whoever administers the archive, or may release something to it, can ' +
+        'have one such tag decided. All checks are made.',
+    ],
+    examples: [
+      {
+        command: 'landfall tag adopt team/hello landfall/2.10-3',
+        says: 'The tag that made team/hello known is meant as a release.',
+      },
+    ],
+  });
 }
 
 function retryCommand(context: CliContext): Command {

@@ -1,8 +1,14 @@
 /** What people may ask of tags: a verdict before the push, another try, another decision. */
 import { Readable } from 'node:stream';
-import { checkTagRoute, redecideTagRoute, retryTagRoute, type TagDetail } from '../../contract/tags.ts';
-import { distrosOf, findGitRepositoryByName, findGitRepositoryByUrl, getArchive } from '../../registry/index.ts';
-import { checkTag, redecideTag, retryTag, type Asked } from '../../tags/index.ts';
+import { adoptTagRoute, checkTagRoute, redecideTagRoute, retryTagRoute, type TagDetail } from '../../contract/tags.ts';
+import {
+  distrosOf,
+  findGitRepositoriesByPlace,
+  findGitRepositoryByName,
+  findGitRepositoryByUrl,
+  getArchive,
+} from '../../registry/index.ts';
+import { adoptTag, checkTag, redecideTag, retryTag, type Asked } from '../../tags/index.ts';
 import type { PersonActor } from '../../permissions/index.ts';
 import type { HttpDeps } from '../deps.ts';
 import { Refusal, notFound } from '../refusal.ts';
@@ -29,6 +35,31 @@ export function tagRoutes(app: Api, deps: HttpDeps): void {
     requireEnqueued(await redecideTag(deps, id, person), id);
     const { state } = await find(person, id);
     return c.json({ id, state, sentence: 'it is decided again now; the first decision stays on record' }, 200);
+  });
+
+  app.openapi(adoptTagRoute, async (c) => {
+    const person = requirePerson(c.get('caller'));
+    const { repository, tag } = c.req.valid('json');
+    const gitRepositoryId = await visibleRepository(deps, person, repository, undefined);
+    const ref = tag.startsWith('refs/tags/') ? tag : `refs/tags/${tag}`;
+    const adopted = await adoptTag(deps, { gitRepositoryId, ref }, person);
+    switch (adopted.kind) {
+      case 'adopted': {
+        const url = `${deps.publicUrl}/tags/${adopted.tagId}`;
+        return c.json(
+          { id: adopted.tagId, state: 'seen' as const, sentence: 'it is fetched and decided now', url },
+          200,
+        );
+      }
+      case 'known': {
+        const url = `${deps.publicUrl}/tags/${adopted.tagId}`;
+        return c.json({ id: adopted.tagId, state: adopted.state, sentence: 'it was seen already', url }, 200);
+      }
+      case 'denied':
+        throw new Refusal({ status: 403, code: adopted.code, detail: adopted.reason });
+      case 'not-there':
+        throw new Refusal({ status: 409, code: adopted.code, detail: adopted.reason, remedy: adopted.remedy });
+    }
   });
 
   app.openapi(checkTagRoute, async (c) => {
@@ -76,9 +107,11 @@ async function visibleRepository(
       detail: 'the Git repository must be named by its name or by its address, one of the two',
     });
   }
+  // A remote may spell the address as git@host:path where https:// is registered: it is the place that counts.
   const found =
     name === undefined
-      ? await findGitRepositoryByUrl(deps.db, url ?? '')
+      ? ((await findGitRepositoryByUrl(deps.db, url ?? '')) ??
+        (await findGitRepositoriesByPlace(deps.db, [url ?? ''])).at(0))
       : await findGitRepositoryByName(deps.db, name);
   if (found === undefined) throw unknownRepository();
   const audiences = audiencesOfCaller(person);

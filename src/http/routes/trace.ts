@@ -1,5 +1,6 @@
 /** The read side: everything is answered for the caller's audiences, and what is for others does not exist. */
 import { buildRoute, buildsRoute, jobRoute } from '../../contract/builds.ts';
+import { gitRepositoriesRoute } from '../../contract/git-repositories.ts';
 import { statusRoute } from '../../contract/status.ts';
 import { submissionRoute } from '../../contract/submissions.ts';
 import { suiteRoute, suitesRoute } from '../../contract/suites.ts';
@@ -23,6 +24,7 @@ export function traceRoutes(app: Api, deps: HttpDeps): void {
     const { id } = c.req.valid('param');
     return c.json(orNotFound(await views(c).submission(id), `submission ${id}`), 200);
   });
+  app.openapi(gitRepositoriesRoute, async (c) => c.json(await views(c).gitRepositories(), 200));
   app.openapi(tagsRoute, async (c) => c.json(await views(c).tags(c.req.valid('query')), 200));
   app.openapi(tagRoute, async (c) => {
     const { id } = c.req.valid('param');

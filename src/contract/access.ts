@@ -15,8 +15,9 @@ export const ACCESS_FIELD = 'x-landfall-access';
  * - `administrator`: a person with the right `administer`
  * - `worker`: a worker that joined
  * - `join-token`: the holder of a one-time join token
+ * - `enrolment-code`: the holder of a person's one-time code
  */
-export type Access = 'anyone' | 'person' | 'operator' | 'administrator' | 'worker' | 'join-token';
+export type Access = 'anyone' | 'person' | 'operator' | 'administrator' | 'worker' | 'join-token' | 'enrolment-code';
 
 const ALL: ReadonlySet<string> = new Set<Access>([
   'anyone',
@@ -25,6 +26,7 @@ const ALL: ReadonlySet<string> = new Set<Access>([
   'administrator',
   'worker',
   'join-token',
+  'enrolment-code',
 ]);
 
 /** The field of a route that says who may use it. */

@@ -2,7 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { access } from './access.ts';
 import { json, jsonBody, refusals } from './responses.ts';
-import { id, idInPath, line, name, time } from './values.ts';
+import { id, idInPath, line, time } from './values.ts';
 
 const tags = ['people'];
 
@@ -37,14 +37,13 @@ export const tokensRoute = createRoute({
 export const createTokenRoute = createRoute({
   method: 'post',
   path: '/api/v1/tokens',
-  summary: 'Make a token for oneself, or, as an administrator, for somebody else',
+  summary: 'Make another token for oneself',
   tags,
   ...access('person'),
   request: {
     body: jsonBody(
       z.strictObject({
         name: line(100),
-        person: name.exactOptional(),
         validSeconds: z
           .int()
           .min(60)

@@ -24,10 +24,13 @@ import { applyRoutes } from './routes/apply.ts';
 import { archiveKeyRoutes } from './routes/archive-keys.ts';
 import { buildRoutes } from './routes/builds.ts';
 import { eventRoutes } from './routes/events.ts';
+import { keyRoutes } from './routes/keys.ts';
 import { logRoutes } from './routes/logs.ts';
+import { markRoutes } from './routes/marks.ts';
 import { peopleRoutes } from './routes/people.ts';
 import { tagRoutes } from './routes/tags.ts';
 import { traceRoutes } from './routes/trace.ts';
+import { verificationRoutes } from './routes/verification.ts';
 import { workerRoutes } from './routes/worker.ts';
 import { workersRoutes } from './routes/workers.ts';
 import { openStreamDesk } from './streams.ts';
@@ -46,7 +49,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono<HttpEnv> {
     const path = route.getRoutingPath();
     app.on(route.method, path, guard(deps, accessOf(route)));
     if (takesJson(route)) {
-      const maxSize = path.startsWith('/api/v1/apply/') ? MAX_APPLY : MAX_JSON;
+      const maxSize = /^\/api\/v1\/(apply|keys)\//.test(path) ? MAX_APPLY : MAX_JSON;
       app.on(route.method, path, bodyLimit({ maxSize, onError: () => tooLarge(maxSize) }));
     }
   }
@@ -57,7 +60,10 @@ export function createApp(deps: HttpDeps): OpenAPIHono<HttpEnv> {
   tagRoutes(app, deps);
   applyRoutes(app, deps);
   archiveKeyRoutes(app, deps);
+  verificationRoutes(app, deps);
   peopleRoutes(app, deps);
+  keyRoutes(app, deps);
+  markRoutes(app, deps);
   workersRoutes(app, deps);
   workerRoutes(app, deps);
   logRoutes(app, deps, streams);

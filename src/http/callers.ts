@@ -24,6 +24,7 @@ export async function authenticate(
   const secret = secretOf(header, rules);
   if (secret === undefined) throw invalidCredentials();
   if (secret.startsWith('lfj_')) return { kind: 'join', secret };
+  if (secret.startsWith('lfe_')) return { kind: 'enrolment', secret };
   const caller = secret.startsWith('lfw_')
     ? await authenticateWorker(deps.db, secret)
     : await authenticateToken(deps.db, secret);

@@ -7,7 +7,9 @@ export type Caller =
   | Actor
   | WorkerIdentity
   /** Shows a one-time join token; what it is worth, Lighthouse judges. */
-  | { readonly kind: 'join'; readonly secret: string };
+  | { readonly kind: 'join'; readonly secret: string }
+  /** Shows a person's one-time code; what it is worth, permissions/ judges. */
+  | { readonly kind: 'enrolment'; readonly secret: string };
 
 export interface HttpEnv {
   Variables: {

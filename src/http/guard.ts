@@ -23,6 +23,7 @@ async function admit(deps: HttpDeps, access: Access, caller: Caller): Promise<vo
   switch (access) {
     case 'anyone':
       if (caller.kind === 'join') throw wrongKind('a join token opens nothing but the joining of a worker');
+      if (caller.kind === 'enrolment') throw wrongKind('an enrolment code is good for one token and nothing else');
       return;
     case 'worker':
       if (caller.kind === 'worker') return;
@@ -30,6 +31,11 @@ async function admit(deps: HttpDeps, access: Access, caller: Caller): Promise<vo
     case 'join-token':
       if (caller.kind === 'join') return;
       throw caller.kind === 'anonymous' ? unknownCaller('a join token') : wrongKind('this takes a join token');
+    case 'enrolment-code':
+      if (caller.kind === 'enrolment') return;
+      throw caller.kind === 'anonymous'
+        ? unknownCaller('an enrolment code')
+        : wrongKind('this takes an enrolment code');
     case 'person':
       requirePerson(caller);
       return;

@@ -34,7 +34,8 @@ export type GrantResult =
   | { readonly kind: 'held'; readonly grantId: number }
   | {
       readonly kind: 'refused';
-      readonly code: GrantDenialCode | 'permission.anonymous' | 'permission.unknown-receiver';
+      readonly code:
+        GrantDenialCode | 'permission.anonymous' | 'permission.unknown-receiver' | 'permission.last-administrator';
       readonly reason: string;
     };
 
@@ -75,6 +76,14 @@ export async function grant(trx: Trx, wanted: NewGrant, by: Actor | SystemActor)
     .executeTakeFirst();
   if (current !== undefined) {
     if (current.valid_until?.getTime() === proposed.validUntil?.getTime()) return { kind: 'held', grantId: current.id };
+    const now = await databaseNow(trx);
+    if (
+      proposed.validUntil !== null &&
+      proposed.validUntil <= now &&
+      (await isLastAdministrator(trx, current.id, now))
+    ) {
+      return refused('permission.last-administrator', NOBODY_LEFT);
+    }
     await endGrant(trx, current.id);
   }
   const { id } = await trx
@@ -115,7 +124,7 @@ export async function withdrawGrant(
   | { readonly kind: 'withdrawn' }
   | {
       readonly kind: 'refused';
-      readonly code: 'permission.may-not-grant' | 'permission.no-such-grant';
+      readonly code: 'permission.may-not-grant' | 'permission.no-such-grant' | 'permission.last-administrator';
       readonly reason: string;
     }
 > {
@@ -137,6 +146,11 @@ export async function withdrawGrant(
       };
     }
   }
+  // Two who withdraw each other's at the same moment come here one after the other.
+  await sql`SELECT pg_advisory_xact_lock(hashtextextended('landfall administrators', 0))`.execute(trx);
+  if (await isLastAdministrator(trx, grantId, await databaseNow(trx))) {
+    return { kind: 'refused', code: 'permission.last-administrator', reason: NOBODY_LEFT };
+  }
   await endGrant(trx, grantId);
   await recordAudit(trx, {
     actor: actorName(by),
@@ -145,6 +159,14 @@ export async function withdrawGrant(
     detail: { grant: grantId, permission: describeGrant(facts) },
   });
   return { kind: 'withdrawn' };
+}
+
+const NOBODY_LEFT =
+  'This is the last permission to administer everything: without it nobody could give any. Give it to somebody else first.';
+
+/** True when somebody administers everything now, and nobody would without this grant. */
+async function isLastAdministrator(db: Db, grantId: number, at: Date): Promise<boolean> {
+  return (await administrators(db, at)).length > 0 && (await administrators(db, at, grantId)).length === 0;
 }
 
 /** All grants that are not withdrawn, also those whose time is over. */
@@ -243,9 +265,6 @@ async function endGrant(trx: Trx, grantId: number): Promise<void> {
     .execute();
 }
 
-function refused(
-  code: GrantDenialCode | 'permission.anonymous' | 'permission.unknown-receiver',
-  reason: string,
-): GrantResult {
+function refused(code: Extract<GrantResult, { kind: 'refused' }>['code'], reason: string): GrantResult {
   return { kind: 'refused', code, reason };
 }

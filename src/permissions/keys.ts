@@ -25,6 +25,8 @@ export interface PublicKey {
   readonly validUntil: Date | null;
   /** The key says so itself. */
   readonly revoked: boolean;
+  /** What it calls its owner: user ids that are not revoked, or the comment of an SSH key. Anybody can write anything there. */
+  readonly userIds: readonly string[];
 }
 
 export type KeyFile =
@@ -63,6 +65,7 @@ export async function readKeyFile(bytes: Uint8Array): Promise<KeyFile> {
         material: Buffer.from(key.line, 'latin1'),
         validUntil: null,
         revoked: false,
+        userIds: key.comment === '' ? [] : [key.comment],
       })),
     };
   }
@@ -309,6 +312,7 @@ async function readOpenPgp(parts: readonly Uint8Array[]): Promise<KeyFile> {
         material,
         validUntil: facts.expiresAt ?? null,
         revoked: facts.revoked,
+        userIds: facts.userIds.flatMap(({ text, revoked }) => (revoked ? [] : [text])),
       });
     }
     return keys.length === 0 ? invalid('there is no key in it') : { kind: 'keys', keys };

@@ -52,7 +52,6 @@ export {
   acceptVersion,
   freeVersion,
   highWaterMark,
-  highWaterMarks,
   lowerHighWaterMark,
   raiseHighWaterMark,
   reserveVersion,

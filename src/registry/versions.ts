@@ -1,6 +1,8 @@
 /** Versions that an archive has or had, and the marks below which a suite takes nothing. See model.ts for the states. */
 import { sql } from 'kysely';
-import type { Db, Trx } from '../platform/database.ts';
+import { parseVersion } from '../debian/version.ts';
+import { actorName, mayAct, type Actor, type SystemActor } from '../permissions/index.ts';
+import { withTransaction, type Db, type Trx } from '../platform/database.ts';
 import { LandfallError } from '../platform/errors.ts';
 import { recordAudit, recordEvent } from '../platform/events.ts';
 import { isNewerVersion } from './model.ts';
@@ -164,8 +166,44 @@ export async function setHighWaterMark(trx: Trx, mark: NewMark): Promise<void> {
   });
 }
 
+export type LoweredMark =
+  | { readonly kind: 'lowered'; readonly before: string }
+  | { readonly kind: 'denied'; readonly code: string; readonly reason: string }
+  | { readonly kind: 'not-lower'; readonly reason: string };
+
+/** Lowers a mark for somebody who administers this package in this suite. The old mark stays on record. */
+export async function lowerHighWaterMark(
+  db: Db,
+  request: {
+    readonly suite: { readonly id: number; readonly name: string; readonly archive: string };
+    readonly source: string;
+    readonly version: string;
+    readonly reason: string;
+    readonly by: Actor | SystemActor;
+  },
+): Promise<LoweredMark> {
+  const { suite, source, version, reason, by } = request;
+  return await withTransaction(db, async (trx): Promise<LoweredMark> => {
+    const allowed = await mayAct(trx, by, 'administer', { archive: suite.archive, suite: suite.name, package: source });
+    if (allowed.kind === 'denied') return allowed;
+    await lockMark(trx, { suiteId: suite.id, source });
+    const before = await highWaterMark(trx, suite.id, source);
+    const name = `${suite.archive}/${suite.name}`;
+    if (before === undefined) return { kind: 'not-lower', reason: `${name} never had a version of ${source}` };
+    if ('kind' in parseVersion(version)) return { kind: 'not-lower', reason: `${version} is not a version` };
+    if (!isNewerVersion(before, version)) {
+      return {
+        kind: 'not-lower',
+        reason: `the mark of ${source} in ${name} is ${before}, and ${version} is not older`,
+      };
+    }
+    await setHighWaterMark(trx, { suiteId: suite.id, source, version, actor: actorName(by), reason });
+    return { kind: 'lowered', before };
+  });
+}
+
 /** One at a time per suite and source, until the transaction ends: the newest row must be the one that was meant. */
-async function lockMark(trx: Trx, mark: NewMark): Promise<void> {
+async function lockMark(trx: Trx, mark: Pick<NewMark, 'suiteId' | 'source'>): Promise<void> {
   const name = `high-water-mark ${mark.suiteId} ${mark.source}`;
   await sql`SELECT pg_advisory_xact_lock(hashtextextended(${name}, 0))`.execute(trx);
 }

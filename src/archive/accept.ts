@@ -2,7 +2,8 @@
  * What an acceptance writes, all in the caller's transaction: names in the pool, packages with their stanzas, overrides,
  * membership of the suite, and what follows from it. The caller holds the archive's lock and has run every check.
  */
-import { formatPackagesStanza } from '../debian/packages.ts';
+import { packageLocation } from '../debian/contents.ts';
+import { formatPackagesStanza, formatTranslationStanza } from '../debian/packages.ts';
 import { poolDirectory } from '../debian/pool.ts';
 import { formatSourcesStanza } from '../debian/sources.ts';
 import type { Trx } from '../platform/database.ts';
@@ -43,6 +44,8 @@ export async function acceptSource(trx: Trx, upload: AcceptableSource, suite: Su
       component: placed.component,
       stanza,
       dsc_sha256: dscDigests.sha256,
+      changelog_sha256: upload.changelog?.sha256 ?? null,
+      changelog_size: upload.changelog?.size ?? null,
     })
     .returning('id')
     .executeTakeFirstOrThrow();
@@ -50,6 +53,12 @@ export async function acceptSource(trx: Trx, upload: AcceptableSource, suite: Su
     .insertInto('package_files')
     .values(poolFileIds.map((poolFileId) => ({ source_package_id: row.id, pool_file_id: poolFileId })))
     .execute();
+  if (upload.paths !== undefined) {
+    await trx
+      .insertInto('package_contents')
+      .values({ source_package_id: row.id, location: source, paths: upload.paths.join('\n') })
+      .execute();
+  }
   await addSource(trx, suite.id, await holdOpenSerial(trx, suite.id), row.id);
   await raiseHighWaterMark(trx, { suiteId: suite.id, source, version, actor, reason: `upload ${upload.id}` });
 
@@ -98,7 +107,9 @@ export async function acceptBinaries(trx: Trx, upload: AcceptableBinaries, suite
     serials.set(suiteId, await holdOpenSerial(trx, suiteId));
   }
   for (const [index, { binary, placed, file, suiteId }] of upload.items.entries()) {
-    const { control, type, digests } = binary;
+    const { control, type, digests, paths } = binary;
+    // Installers read no Translation: a udeb's description stays whole.
+    const description = type === 'deb' ? 'short' : 'whole';
     const row = await trx
       .insertInto('binary_packages')
       .values({
@@ -114,7 +125,9 @@ export async function acceptBinaries(trx: Trx, upload: AcceptableBinaries, suite
           control,
           { filename: file.path, size: digests.size, md5: digests.md5, sha256: digests.sha256 },
           { section: placed.section, priority: placed.priority },
+          { description },
         ),
+        translation: description === 'short' ? formatTranslationStanza(control) : null,
         sha256: digests.sha256,
       })
       .returning('id')
@@ -123,6 +136,16 @@ export async function acceptBinaries(trx: Trx, upload: AcceptableBinaries, suite
     const serial = serials.get(suiteId);
     if (poolFileId === undefined || serial === undefined) throw new Error('a binary package has no file or no suite');
     await trx.insertInto('package_files').values({ binary_package_id: row.id, pool_file_id: poolFileId }).execute();
+    if (paths !== undefined) {
+      await trx
+        .insertInto('package_contents')
+        .values({
+          binary_package_id: row.id,
+          location: packageLocation(control.name, placed.section),
+          paths: paths.join('\n'),
+        })
+        .execute();
+    }
     if (debugSymbolsOf(control.name) === undefined) {
       await setOverride(trx, archiveId, { kind: type, package: control.name, source }, placed);
     }

@@ -40,6 +40,11 @@ export function dscFileName(source: string, version: string): string {
   return `${stem(source, version)}.dsc`;
 }
 
+/** What `@CHANGEPATH@` of a Release's Changelogs stands for: `main/h/hello/hello_2.10-3`. @see apt_preferences(5), apt-get(8) changelog */
+export function changelogPath(component: string, source: string, version: string): string {
+  return `${poolDirectory(component, source).slice('pool/'.length)}/${stem(source, version)}`;
+}
+
 function stem(name: string, version: string): string {
   const parsed = parseVersion(version);
   if ('kind' in parsed) throw new RangeError(`not a Debian version: ${parsed.reason}`);

@@ -51,6 +51,8 @@ export interface TarOptions {
   readonly maxEntries?: number;
   /** A name may stand twice only for directories. */
   readonly unique?: boolean;
+  /** Passes over global pax headers, which `git archive` writes into upstream tarballs; otherwise one is a problem. */
+  readonly passGlobals?: boolean;
   /** Members whose bytes are wanted are those for which this is true; `maxContent` bounds each. */
   readonly wanted?: (entry: TarEntry) => boolean;
   readonly maxContent?: number;
@@ -169,7 +171,12 @@ export class TarReader {
     const size = number(block, 124, 12);
     if (size === undefined) return problem('tar-problem', 'the size of a member is malformed');
     if (flag === 'x' || flag === 'L' || flag === 'K') return this.#meta(flag, size);
-    if (flag === 'g') return problem('tar-problem', 'a global pax header is not allowed');
+    if (flag === 'g') {
+      if (this.#options.passGlobals !== true) return problem('tar-problem', 'a global pax header is not allowed');
+      if (size > MAX_META) return problem('tar-problem', 'an extended header is too long');
+      this.#body(size, undefined);
+      return undefined;
+    }
     return this.#member(block, flag, magic === 'ustar\0', size);
   }
 

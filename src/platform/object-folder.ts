@@ -6,7 +6,6 @@ import { createHash, randomBytes } from 'node:crypto';
 import { link, lstat, mkdir, open, readdir, readFile, readlink, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join, posix, sep } from 'node:path';
 import { Readable } from 'node:stream';
-import type { BlobStore } from './blobs.ts';
 import { LandfallError, isErrnoException } from './errors.ts';
 import {
   chunksOf,

@@ -106,6 +106,7 @@ export async function createArchiveWorld(options: WorldOptions = {}): Promise<Ar
     signer: createSignerClient({ socket: paths.signerSocket }),
     log: silentLogger(),
     storage: options.storage ?? folderStorages(paths),
+    publicUrl: 'http://127.0.0.1',
   };
   const server = await serveArchives(deps);
   const clients: AptClient[] = [];

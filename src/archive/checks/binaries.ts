@@ -29,6 +29,8 @@ export interface ReadBinary {
   readonly type: 'deb' | 'udeb';
   readonly control: DebControl;
   readonly digests: FileDigests;
+  /** Of its files, for Contents; undefined when there are more than can be kept. */
+  readonly paths: readonly string[] | undefined;
 }
 
 export interface ReadBinaries {
@@ -72,7 +74,8 @@ export async function debReadable(deps: CheckDeps, upload: WithChanges): Promise
     if (digests.size > MAX_DEB_BYTES) return failed(`${file.name} has more than ${MAX_DEB_BYTES} bytes.`, RELEASE_ANEW);
     const read = await inspectDeb(await deps.blobs.read(digests.sha256));
     if ('kind' in read) return failed(`${file.name} cannot be read: ${describeProblem(read)}.`, LOOK_AT_WORKER);
-    binaries.push({ file: file.name, type: file.binary.type, control: read.control, digests });
+    const { control, paths } = read;
+    binaries.push({ file: file.name, type: file.binary.type, control, digests, paths });
   }
   return passed({ binaries });
 }

@@ -7,35 +7,36 @@ import { gzipSync } from 'node:zlib';
 import type { Digest } from '../../platform/files.ts';
 import type { ObjectWriter } from '../../platform/objects.ts';
 import type { Chunk } from './chunk.ts';
+import { formatOf } from './format.ts';
 import type { IndexFile, IndexTarget } from './keeper.ts';
 import { streamEnd, streamHeader, type XzRecord } from './xz-blocks.ts';
 
 const WRITE_BYTES = 1024 * 1024;
 
-/** Writes `STEM.gz` and `STEM.xz`; when it fails, neither is left. */
+/** Writes `STEM.gz`, and `STEM.xz` where the format has it; when it fails, neither is left. */
 export async function writeIndexFiles(chunks: AsyncIterable<Chunk>, target: IndexTarget): Promise<IndexFile[]> {
   const { batch, prefix, stem } = target;
   const plain = new Sum();
   const gzip = new LargePieces(await batch.create(`${prefix}/${stem}.gz`));
   let xz: LargePieces | undefined;
   try {
-    xz = new LargePieces(await batch.create(`${prefix}/${stem}.xz`));
-    await xz.write(streamHeader());
+    if (formatOf(stem).xz) xz = new LargePieces(await batch.create(`${prefix}/${stem}.xz`));
+    await xz?.write(streamHeader());
     const records: XzRecord[] = [];
     for await (const chunk of chunks) {
       plain.add(chunk.text);
       await gzip.write(chunk.gzip);
-      await xz.write(chunk.xz);
+      await xz?.write(chunk.xz);
       records.push({ unpaddedSize: chunk.xzUnpaddedSize, uncompressedSize: chunk.text.length });
     }
     // A file of no member is no gzip file; an xz stream may well have no block.
     if (records.length === 0) await gzip.write(gzipSync(Buffer.alloc(0)));
-    await xz.write(streamEnd(records));
-    const [gzipSum, xzSum] = await Promise.all([gzip.finish(), xz.finish()]);
+    await xz?.write(streamEnd(records));
+    const [gzipSum, xzSum] = await Promise.all([gzip.finish(), xz?.finish()]);
     return [
       { name: stem, ...plain.digest(), stored: false },
       { name: `${stem}.gz`, ...gzipSum, stored: true },
-      { name: `${stem}.xz`, ...xzSum, stored: true },
+      ...(xzSum === undefined ? [] : [{ name: `${stem}.xz`, ...xzSum, stored: true }]),
     ];
   } catch (error) {
     for (const file of [gzip, xz]) await file?.discard();

@@ -4,18 +4,18 @@
  */
 import type { IndexEntry } from './keeper.ts';
 
-/** One name in so many ends a chunk. Small chunks cost little to compress again, large ones compress better. */
-const NAMES_PER_CHUNK = 128;
-
-/** True when a chunk ends behind the last entry of this name. */
-export function endsChunk(name: string): boolean {
-  return hash(name) % NAMES_PER_CHUNK === 0;
+/** True when a chunk ends behind the last entry of this name, of which one in `namesPerChunk` is such. */
+export function endsChunk(name: string, namesPerChunk: number): boolean {
+  return hash(name) % namesPerChunk === 0;
 }
 
 /**
  * Cuts ordered entries at the borders. `rest` is what follows the last border: it is complete only when nothing comes behind.
  */
-export function cut(entries: readonly IndexEntry[]): {
+export function cut(
+  entries: readonly IndexEntry[],
+  namesPerChunk: number,
+): {
   readonly chunks: readonly (readonly IndexEntry[])[];
   readonly rest: readonly IndexEntry[];
 } {
@@ -23,11 +23,28 @@ export function cut(entries: readonly IndexEntry[]): {
   let current: IndexEntry[] = [];
   for (const [index, entry] of entries.entries()) {
     current.push(entry);
-    if (entry.name === entries[index + 1]?.name || !endsChunk(entry.name)) continue;
+    if (entry.name === entries[index + 1]?.name || !endsChunk(entry.name, namesPerChunk)) continue;
     chunks.push(current);
     current = [];
   }
   return { chunks, rest: current };
+}
+
+/** As {@link cut}, for ordered entries that come one by one; the last chunk is what follows the last border. */
+export async function* cutStream(
+  entries: AsyncIterable<IndexEntry> | Iterable<IndexEntry>,
+  namesPerChunk: number,
+): AsyncGenerator<readonly IndexEntry[]> {
+  let current: IndexEntry[] = [];
+  for await (const entry of entries) {
+    const last = current.at(-1)?.name;
+    if (last !== undefined && last !== entry.name && endsChunk(last, namesPerChunk)) {
+      yield current;
+      current = [];
+    }
+    current.push(entry);
+  }
+  if (current.length > 0) yield current;
 }
 
 /** FNV-1a of 32 bits, its bits mixed once more (the last step of MurmurHash3), since only the remainder is looked at. */

@@ -7,7 +7,7 @@
  *           16–19  bytes of the xz block, padding included
  *           20–23  bytes of the xz block without padding
  *           24–27  CRC32 of bytes 0–23 and of everything from byte 28 on
- *           28 …   text, gzip member, xz block
+ *           28 …   text, gzip member, xz block (of no bytes, in an index without xz)
  *
  * Numbers are unsigned, the lowest byte first.
  */
@@ -24,16 +24,20 @@ export interface Chunk {
 
 const MAGIC = Buffer.from('LFCHUNK1', 'latin1');
 const HEADER = 28;
+/** The sizes stand in so many bytes at the beginning. */
+export const CHUNK_HEADER_BYTES = HEADER;
 const GZIP_LEVEL = 6;
 const XZ_LEVEL = 6;
 
+const NO_BLOCK = { bytes: Buffer.alloc(0), unpaddedSize: 0 };
+
 const compressGzip = promisify(gzip);
 
-/** Compresses texts, each to a chunk; none may be empty. Together they cost one run of xz. */
-export async function makeChunks(texts: readonly Buffer[]): Promise<Chunk[]> {
+/** Compresses texts, each to a chunk; none may be empty. Together they cost one run of xz, where xz is wanted. */
+export async function makeChunks(texts: readonly Buffer[], xz: boolean = true): Promise<Chunk[]> {
   const [members, blocks] = await Promise.all([
     Promise.all(texts.map((text) => compressGzip(text, { level: GZIP_LEVEL }))),
-    compressBlocks(texts, XZ_LEVEL),
+    xz ? compressBlocks(texts, XZ_LEVEL) : texts.map(() => NO_BLOCK),
   ]);
   return texts.map((text, index) => {
     const [member, block] = [members[index], blocks[index]];
@@ -66,6 +70,26 @@ export function decodeChunk(file: Buffer): Chunk | undefined {
     gzip: file.subarray(HEADER + text, HEADER + text + member),
     xz: file.subarray(HEADER + text + member),
     xzUnpaddedSize: file.readUInt32LE(20),
+  };
+}
+
+/** Bytes of the parts of a chunk. */
+export interface ChunkSizes {
+  readonly text: number;
+  readonly gzip: number;
+  /** Padding included. */
+  readonly xz: number;
+  readonly xzUnpadded: number;
+}
+
+/** What the header of a chunk's file says; undefined when it is none. Only the whole file can be checked. */
+export function readChunkSizes(header: Buffer): ChunkSizes | undefined {
+  if (header.length < HEADER || !header.subarray(0, 8).equals(MAGIC)) return undefined;
+  return {
+    text: header.readUInt32LE(8),
+    gzip: header.readUInt32LE(12),
+    xz: header.readUInt32LE(16),
+    xzUnpadded: header.readUInt32LE(20),
   };
 }
 

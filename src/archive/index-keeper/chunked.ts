@@ -10,12 +10,12 @@ import { readFile } from 'node:fs/promises';
 import type { BlobStore } from '../../platform/blobs.ts';
 import { LandfallError, isErrnoException, isFault } from '../../platform/errors.ts';
 import { writeIndexFiles } from './assemble.ts';
-import { cut } from './borders.ts';
+import { cut, cutStream } from './borders.ts';
 import { decodeChunk, encodeChunk, makeChunks, type Chunk } from './chunk.ts';
+import { formatOf, type IndexFormat } from './format.ts';
 import type { IndexChange, IndexEntry, IndexKeeper, IndexTarget, WrittenIndex } from './keeper.ts';
 import { decodeManifest, encodeManifest, positionOf, type ChunkRef, type Manifest } from './manifest.ts';
 import { compareKeys, type IndexKey } from './order.ts';
-import { entriesOf, textOf } from './stanzas.ts';
 
 /** Bytes of text that one run of xz gets; runs go on side by side. */
 const BATCH_BYTES = 4 * 1024 * 1024;
@@ -30,14 +30,15 @@ class NotKept extends Error {}
 export function createChunkedIndexKeeper(store: BlobStore): IndexKeeper {
   return {
     build: async (entries, target) => {
-      const { chunks, rest } = cut([...entries].sort(compareKeys));
-      const parts = (rest.length === 0 ? chunks : [...chunks, rest]).map((part) => ({ made: part }));
-      return await writeIndex(store, { format: 1, stem: target.stem, chunks: await keep(store, parts) }, target);
+      const format = formatOf(target.stem);
+      const ordered = Array.isArray(entries) ? [...entries].sort(compareKeys) : inOrder(entries);
+      const chunks = await keep(store, format, made(cutStream(ordered, format.namesPerChunk)));
+      return await writeIndex(store, { format: 1, stem: target.stem, chunks }, target);
     },
     change: async (base, changes, target) => {
       try {
         const manifest = await readManifest(store, base);
-        const chunks = await keep(store, await applyChanges(store, manifest, changes));
+        const chunks = await keep(store, formatOf(manifest.stem), await applyChanges(store, manifest, changes));
         return await writeIndex(store, { ...manifest, chunks }, target);
       } catch (error) {
         if (error instanceof NotKept) return undefined;
@@ -50,7 +51,30 @@ export function createChunkedIndexKeeper(store: BlobStore): IndexKeeper {
 /** A chunk that stays, or the entries of one that is made. */
 type Part = { readonly kept: ChunkRef } | { readonly made: readonly IndexEntry[] };
 
+/** A chunk that waits to be compressed. */
+interface Made {
+  readonly position: number;
+  readonly first: string;
+  readonly entries: number;
+  readonly text: Buffer;
+}
+
+async function* made(chunks: AsyncIterable<readonly IndexEntry[]>): AsyncGenerator<Part> {
+  for await (const chunk of chunks) yield { made: chunk };
+}
+
+/** Passes entries on, and makes sure that they come in order: an index out of order could never be changed. */
+async function* inOrder(entries: AsyncIterable<IndexEntry> | Iterable<IndexEntry>): AsyncGenerator<IndexEntry> {
+  let last: IndexEntry | undefined;
+  for await (const entry of entries) {
+    if (last !== undefined && compareKeys(last, entry) >= 0) throw new Error(`${entry.name} comes out of order`);
+    last = entry;
+    yield entry;
+  }
+}
+
 async function applyChanges(store: BlobStore, manifest: Manifest, changes: readonly IndexChange[]): Promise<Part[]> {
+  const format = formatOf(manifest.stem);
   const touched = new Map<number, IndexChange[]>();
   for (const change of changes) {
     const position = positionOf(manifest.chunks, nameOf(change));
@@ -68,13 +92,13 @@ async function applyChanges(store: BlobStore, manifest: Manifest, changes: reado
       parts.push({ kept: ref });
       continue;
     }
-    const before = ref === undefined ? [] : await readEntries(store, ref, manifest.stem);
+    const before = ref === undefined ? [] : await readEntries(store, ref, format);
     const after = changed(before, own ?? []);
     if (ref !== undefined && open.length === 0 && after === before) {
       parts.push({ kept: ref });
       continue;
     }
-    const { chunks, rest } = cut([...open, ...after]);
+    const { chunks, rest } = cut([...open, ...after], format.namesPerChunk);
     parts.push(...chunks.map((made) => ({ made })));
     open = rest;
   }
@@ -98,34 +122,56 @@ function changed(before: readonly IndexEntry[], changes: readonly IndexChange[])
   return different ? [...entries.values()].sort(compareKeys) : before;
 }
 
-/** Compresses what is made and keeps it; what stays is passed on. */
-async function keep(store: BlobStore, parts: readonly Part[]): Promise<ChunkRef[]> {
-  const refs: (ChunkRef | undefined)[] = parts.map((part) => ('kept' in part ? part.kept : undefined));
-  const batches: { position: number; entries: readonly IndexEntry[]; text: Buffer }[][] = [];
-  let size = BATCH_BYTES;
-  for (const [position, part] of parts.entries()) {
-    if ('kept' in part) continue;
-    const text = textOf(part.made);
-    if (size + text.length > BATCH_BYTES) {
-      batches.push([]);
-      size = 0;
-    }
-    size += text.length;
-    batches.at(-1)?.push({ position, entries: part.made, text });
-  }
-  const queue = batches.values();
-  const work = async (): Promise<void> => {
-    for (const batch of queue) {
-      const chunks = await makeChunks(batch.map(({ text }) => text));
-      for (const [index, { position, entries }] of batch.entries()) {
-        const chunk = chunks[index];
-        if (chunk === undefined) throw new Error('a chunk was not made');
-        const id = await putFile(store, encodeChunk(chunk));
-        refs[position] = { id, first: entries[0]?.name ?? '', entries: entries.length };
-      }
+/** Compresses what is made and keeps it; what stays is passed on. Holds no more than a few batches at a time. */
+async function keep(
+  store: BlobStore,
+  format: IndexFormat,
+  parts: AsyncIterable<Part> | Iterable<Part>,
+): Promise<ChunkRef[]> {
+  const refs: (ChunkRef | undefined)[] = [];
+  const running = new Set<Promise<void>>();
+  const failures: unknown[] = [];
+  let batch: Made[] = [];
+  let size = 0;
+  const compress = async (made: readonly Made[]): Promise<void> => {
+    const chunks = await makeChunks(
+      made.map(({ text }) => text),
+      format.xz,
+    );
+    for (const [index, { position, first, entries }] of made.entries()) {
+      const chunk = chunks[index];
+      if (chunk === undefined) throw new Error('a chunk was not made');
+      refs[position] = { id: await putFile(store, encodeChunk(chunk)), first, entries };
     }
   };
-  await Promise.all(Array.from({ length: PARALLEL_RUNS }, work));
+  const start = async (): Promise<void> => {
+    const made = batch;
+    batch = [];
+    size = 0;
+    while (running.size >= PARALLEL_RUNS) await Promise.race(running);
+    const run: Promise<void> = compress(made)
+      .catch((error: unknown) => void failures.push(error))
+      .finally(() => running.delete(run));
+    running.add(run);
+  };
+  try {
+    for await (const part of parts) {
+      if (failures.length > 0) break;
+      if ('kept' in part) {
+        refs.push(part.kept);
+        continue;
+      }
+      const text = format.textOf(part.made);
+      batch.push({ position: refs.length, first: part.made[0]?.name ?? '', entries: part.made.length, text });
+      refs.push(undefined);
+      size += text.length;
+      if (size >= BATCH_BYTES) await start();
+    }
+    if (batch.length > 0) await start();
+  } finally {
+    await Promise.all(running);
+  }
+  if (failures.length > 0) throw failures[0];
   return refs.map((ref) => {
     if (ref === undefined) throw new Error('a chunk was not kept');
     return ref;
@@ -168,9 +214,9 @@ async function readManifest(store: BlobStore, id: string): Promise<Manifest> {
   return manifest;
 }
 
-async function readEntries(store: BlobStore, ref: ChunkRef, stem: string): Promise<readonly IndexEntry[]> {
+async function readEntries(store: BlobStore, ref: ChunkRef, format: IndexFormat): Promise<readonly IndexEntry[]> {
   const chunk = await readChunk(store, ref);
-  const entries = entriesOf(chunk.text.toString('utf8'), stem);
+  const entries = format.entriesOf(chunk.text);
   if (entries?.length !== ref.entries) throw new NotKept();
   return entries;
 }

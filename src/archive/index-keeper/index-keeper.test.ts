@@ -119,18 +119,18 @@ describe('a chunk', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(3_000), { maxLength: 400 }), (numbers) => {
         const entries = numbers.map((number) => entry(`p${number}`)).sort(compareKeys);
-        const { chunks, rest } = cut(entries);
+        const { chunks, rest } = cut(entries, 128);
         expect([...chunks.flat(), ...rest]).toEqual(entries);
         for (const chunk of chunks)
-          expect(chunk.map(({ name }) => endsChunk(name)).indexOf(true)).toBe(chunk.length - 1);
-        expect(rest.some(({ name }) => endsChunk(name))).toBe(false);
+          expect(chunk.map(({ name }) => endsChunk(name, 128)).indexOf(true)).toBe(chunk.length - 1);
+        expect(rest.some(({ name }) => endsChunk(name, 128))).toBe(false);
       }),
     );
   });
 
   it('holds all versions of a name', () => {
-    const border = numbered(5_000).find(({ name }) => endsChunk(name))?.name ?? '';
-    const { chunks } = cut([entry(border, '1'), entry(border, '2'), entry(border, '3')]);
+    const border = numbered(5_000).find(({ name }) => endsChunk(name, 128))?.name ?? '';
+    const { chunks } = cut([entry(border, '1'), entry(border, '2'), entry(border, '3')], 128);
     expect(chunks).toHaveLength(1);
   });
 });
@@ -181,7 +181,7 @@ describe.each([
   });
 
   it('joins two chunks when the name between them goes, and cuts them again when it comes back', async () => {
-    const border = entries.find(({ name }, index) => index > 200 && endsChunk(name));
+    const border = entries.find(({ name }, index) => index > 200 && endsChunk(name, 128));
     if (border === undefined) throw new Error('there is no border');
     const gone = await change([{ kind: 'drop', ...border }]);
     expect(gone.text).toBe(await whole(entries.filter((one) => one !== border)));

@@ -5,7 +5,7 @@
  */
 import type { ObjectBatch } from '../../platform/objects.ts';
 
-/** One stanza with what decides its place: name, then version, then `qualifier` (architecture or type) where those agree. */
+/** One stanza, or one part of a line (format.ts), with what decides its place: name, then version, then `qualifier` (architecture or type) where those agree. */
 export interface IndexEntry {
   readonly name: string;
   readonly version: string;
@@ -14,12 +14,15 @@ export interface IndexEntry {
   readonly stanza: string;
 }
 
+/** All of an index: in any order, or one by one and then in order (order.ts). */
+export type IndexEntries = readonly IndexEntry[] | AsyncIterable<IndexEntry>;
+
 /** How an index differs from an earlier one. To put an entry whose place is taken is to replace it. */
 export type IndexChange =
   | { readonly kind: 'put'; readonly entry: IndexEntry }
   | { readonly kind: 'drop'; readonly name: string; readonly version: string; readonly qualifier: string };
 
-/** Where files go: `STEM.gz` and `STEM.xz` below `prefix`, which has none of them. */
+/** Where files go: `STEM.gz`, and `STEM.xz` where the format has it, below `prefix`, which has none of them. */
 export interface IndexTarget {
   /** Whose `settle` makes the files durable. */
   readonly batch: ObjectBatch;
@@ -44,8 +47,8 @@ export interface WrittenIndex {
 }
 
 export interface IndexKeeper {
-  /** Writes the index that holds exactly `entries`, in whatever order they come. */
-  build(entries: readonly IndexEntry[], target: IndexTarget): Promise<WrittenIndex>;
+  /** Writes the index that holds exactly `entries`. */
+  build(entries: IndexEntries, target: IndexTarget): Promise<WrittenIndex>;
   /**
    * Writes the index that differs from `base` by `changes`, at the cost of the changes. Undefined when `base` is not kept any
    * more: the caller then builds it.

@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { sha256 } from '../../platform/files.ts';
 import { xzCompress } from '../../platform/xz.ts';
-import type { IndexEntry, IndexFile, IndexKeeper, IndexTarget, WrittenIndex } from './keeper.ts';
+import { formatOf } from './format.ts';
+import type { IndexEntries, IndexEntry, IndexFile, IndexKeeper, IndexTarget, WrittenIndex } from './keeper.ts';
 import { compareKeys } from './order.ts';
 
 const compressGzip = promisify(gzip);
@@ -19,12 +20,11 @@ export function createWholeIndexKeeper(): IndexKeeper {
   };
 }
 
-async function writeWhole(entries: readonly IndexEntry[], target: IndexTarget): Promise<WrittenIndex> {
-  const text = [...entries]
-    .sort(compareKeys)
-    .map((entry) => `${entry.stanza}\n`)
-    .join('');
-  const plain = Buffer.from(text, 'utf8');
+async function writeWhole(given: IndexEntries, target: IndexTarget): Promise<WrittenIndex> {
+  const entries: IndexEntry[] = [];
+  for await (const entry of given) entries.push(entry);
+  const format = formatOf(target.stem);
+  const plain = format.textOf(entries.sort(compareKeys));
   const write = async (suffix: string, bytes: Buffer): Promise<IndexFile> => {
     const name = `${target.stem}${suffix}`;
     return { name, ...(await target.batch.put(`${target.prefix}/${name}`, bytes)), stored: true };
@@ -35,7 +35,7 @@ async function writeWhole(entries: readonly IndexEntry[], target: IndexTarget): 
       { name: target.stem, sha256: sha256(plain), size: plain.length, stored: false },
       // Neither name nor time in the header: the same text gives the same bytes.
       await write('.gz', await compressGzip(plain, { level: 6 })),
-      await write('.xz', await xzCompress(plain)),
+      ...(format.xz ? [await write('.xz', await xzCompress(plain))] : []),
     ],
   };
 }

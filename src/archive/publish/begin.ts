@@ -38,13 +38,17 @@ export async function findOpenPublication(db: Db, suiteId: number): Promise<Open
   };
 }
 
+/** What a publication says beside what the suite's row says. */
+export type Announced = Pick<SuiteSettings, 'changelogs' | 'snapshots' | 'signedBy'>;
+
 /** Takes the next serial, or says why there is no publication to make. */
 export async function beginPublication(
   db: Db,
   suiteId: number,
   reason: PublishReason,
+  announced: Announced,
 ): Promise<OpenPublication | Exclude<PublishResult, { kind: 'published' | 'busy' }>> {
-  const refused = await withTransaction(db, (trx) => begin(trx, suiteId, reason));
+  const refused = await withTransaction(db, (trx) => begin(trx, suiteId, reason, announced));
   if (refused !== undefined) return refused;
   const begun = await findOpenPublication(db, suiteId);
   if (begun === undefined) throw new Error('a publication that was begun is not there');
@@ -55,10 +59,12 @@ async function begin(
   trx: Trx,
   suiteId: number,
   reason: PublishReason,
+  announced: Announced,
 ): Promise<Exclude<PublishResult, { kind: 'published' | 'busy' }> | undefined> {
   // Waits for those who are stamping changes with the open serial, and keeps later ones to the next.
   const suite = await readSuite(trx, suiteId, true);
   if (suite === undefined) return { kind: 'no-such-suite' };
+  const settings = settingsSchema.parse({ ...suite.settings, ...announced });
   const last = await trx
     .selectFrom('publications')
     .select(['serial', 'date', 'facts', sql<Date>`clock_timestamp()`.as('now')])
@@ -69,12 +75,12 @@ async function begin(
   if (last !== undefined) {
     if (reason === 'change') {
       const told = publicationFactsSchema.parse(last.facts).settings;
-      const same = JSON.stringify(told) === JSON.stringify(settingsSchema.parse(suite.settings));
+      const same = JSON.stringify(told) === JSON.stringify(settings);
       if (same && !(await isDirty(trx, suiteId, suite.openSerial))) return { kind: 'nothing-new' };
     }
     // apt compares whole seconds, so the next Date must be in a later one.
     const waitMs = last.date.getTime() + 1_000 - last.now.getTime();
-    if (waitMs > PATIENCE_MS) throw clockBehind(suite.settings, last.date, last.now);
+    if (waitMs > PATIENCE_MS) throw clockBehind(settings, last.date, last.now);
     if (waitMs > 0) return { kind: 'too-soon', waitMs };
   }
   const serial = suite.openSerial;
@@ -95,7 +101,7 @@ async function begin(
           sql<Date>`date_trunc('second', clock_timestamp())`.as('date'),
           sql<Date>`date_trunc('second', date_trunc('second', clock_timestamp()) + valid_for)`.as('valid_until'),
           sql<string>`${reason}::text`.as('reason'),
-          sql<string>`${jsonText({ settings: suite.settings, from: last?.serial ?? 0 })}::jsonb`.as('facts'),
+          sql<string>`${jsonText({ settings, from: last?.serial ?? 0 })}::jsonb`.as('facts'),
         ])
         .where('id', '=', suiteId),
     )

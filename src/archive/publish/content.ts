@@ -4,14 +4,12 @@
  * begun never changes.
  */
 import { sql } from 'kysely';
+import { changelogPath } from '../../debian/pool.ts';
 import type { Db } from '../../platform/database.ts';
 import type { IndexChange, IndexEntry } from '../index-keeper/keeper.ts';
+import { readDerivedChanges } from './derived.ts';
+import type { IndexName, PackageType } from './index-names.ts';
 import type { PoolFile } from './pool.ts';
-
-/** One index of a suite. */
-export type IndexName =
-  | { readonly kind: 'sources'; readonly component: string }
-  | { readonly kind: 'packages'; readonly component: string; readonly architecture: string };
 
 /** A package that came or went between two publications. */
 export interface PackageChange {
@@ -21,6 +19,7 @@ export interface PackageChange {
   /** `source`, or the architecture of the index. */
   readonly architecture: string;
   readonly component: string;
+  readonly type: PackageType;
   /** Of its source. */
   readonly submissionId: number;
 }
@@ -34,36 +33,26 @@ interface ChangeRow extends PackageChange {
 export interface ContentChanges {
   readonly packages: readonly PackageChange[];
   /** Changes of one index. */
-  indexChanges(index: IndexName): readonly IndexChange[];
+  indexChanges(index: IndexName): Promise<readonly IndexChange[]>;
+  /** Components that a udeb came to or went from. */
+  readonly udebs: ReadonlySet<string>;
 }
 
 const PAGE = 5_000;
 
-/** The indices of a suite with these components and architectures, in the order in which Release lists them. */
-export function indicesOf(components: readonly string[], architectures: readonly string[]): IndexName[] {
-  return components.flatMap((component): IndexName[] => [
-    ...architectures.map((architecture) => ({ kind: 'packages' as const, component, architecture })),
-    { kind: 'sources', component },
-  ]);
-}
-
-/** Folder of an index below `dists/SUITE`: `main/binary-amd64`, `main/source`. */
-export function indexFolder(index: IndexName): string {
-  return index.kind === 'sources' ? `${index.component}/source` : `${index.component}/binary-${index.architecture}`;
-}
-
-export function indexStem(index: IndexName): 'Sources' | 'Packages' {
-  return index.kind === 'sources' ? 'Sources' : 'Packages';
-}
-
-/** All entries of an index at a serial. */
-export async function readIndex(db: Db, suiteId: number, index: IndexName, serial: number): Promise<IndexEntry[]> {
+/** All entries of Packages or Sources at a serial. */
+export async function readIndex(
+  db: Db,
+  suiteId: number,
+  index: Extract<IndexName, { kind: 'packages' | 'sources' }>,
+  serial: number,
+): Promise<IndexEntry[]> {
   const entries: IndexEntry[] = [];
   for (let after = 0; ;) {
     const rows =
       index.kind === 'sources'
         ? await sourcesPage(db, suiteId, index.component, serial, after)
-        : await packagesPage(db, suiteId, index.component, index.architecture, serial, after);
+        : await packagesPage(db, suiteId, index, serial, after);
     for (const { name, version, qualifier, stanza } of rows) entries.push({ name, version, qualifier, stanza });
     const last = rows.at(-1);
     if (last === undefined || rows.length < PAGE) return entries;
@@ -94,16 +83,15 @@ async function sourcesPage(
 async function packagesPage(
   db: Db,
   suiteId: number,
-  component: string,
-  architecture: string,
+  index: Extract<IndexName, { kind: 'packages' }>,
   serial: number,
   after: number,
 ): Promise<EntryRow[]> {
   const { rows } = await sql<EntryRow>`
     SELECT m.id AS row, p.name, p.version, p.architecture AS qualifier, p.stanza
     FROM suite_binaries m JOIN binary_packages p ON p.id = m.binary_package_id
-    WHERE m.suite_id = ${suiteId} AND m.architecture = ${architecture} AND m.id > ${after}
-      AND p.component = ${component} AND p.type = 'deb'
+    WHERE m.suite_id = ${suiteId} AND m.architecture = ${index.architecture} AND m.id > ${after}
+      AND p.component = ${index.component} AND p.type = ${index.type}
       AND m.added_serial <= ${serial} AND (m.removed_serial IS NULL OR m.removed_serial > ${serial})
     ORDER BY m.id LIMIT ${PAGE}`.execute(db);
   return rows;
@@ -112,20 +100,20 @@ async function packagesPage(
 /** What changed in a suite after the publication `from` (0: before the first) up to the publication `to`. */
 export async function readChanges(db: Db, suiteId: number, from: number, to: number): Promise<ContentChanges> {
   const { rows } = await sql<ChangeRow>`
-    SELECT 'source' AS architecture, p.name, p.version, '' AS qualifier, p.component, p.stanza,
+    SELECT 'source' AS architecture, p.name, p.version, '' AS qualifier, p.component, p.stanza, 'deb' AS type,
            p.submission_id AS "submissionId", CASE WHEN m.added_serial > ${from} THEN 'added' ELSE 'removed' END AS change
     FROM suite_sources m JOIN source_packages p ON p.id = m.source_package_id
     WHERE m.suite_id = ${suiteId} AND ${inRange('m', from, to)}
     UNION ALL
-    SELECT m.architecture, p.name, p.version, p.architecture, p.component, p.stanza,
+    SELECT m.architecture, p.name, p.version, p.architecture, p.component, p.stanza, p.type,
            s.submission_id, CASE WHEN m.added_serial > ${from} THEN 'added' ELSE 'removed' END
     FROM suite_binaries m JOIN binary_packages p ON p.id = m.binary_package_id
       JOIN source_packages s ON s.id = p.source_package_id
-    WHERE m.suite_id = ${suiteId} AND p.type = 'deb' AND ${inRange('m', from, to)}`.execute(db);
+    WHERE m.suite_id = ${suiteId} AND ${inRange('m', from, to)}`.execute(db);
   const byIndex = new Map<string, IndexChange[]>();
   // What goes comes first: a stanza may come back to the place that it left.
   for (const row of [...rows].sort((a, b) => (a.change === b.change ? 0 : a.change === 'removed' ? -1 : 1))) {
-    const key = `${row.component} ${row.architecture}`;
+    const key = `${row.component} ${row.type} ${row.architecture}`;
     const changes = byIndex.get(key) ?? [];
     byIndex.set(key, changes);
     const { name, version, qualifier, stanza } = row;
@@ -136,17 +124,38 @@ export async function readChanges(db: Db, suiteId: number, from: number, to: num
     );
   }
   return {
-    packages: rows.map(({ change, name, version, architecture, component, submissionId }) => ({
+    packages: rows.map(({ change, name, version, architecture, component, type, submissionId }) => ({
       change,
       name,
       version,
       architecture,
       component,
+      type,
       submissionId,
     })),
-    indexChanges: (index) =>
-      byIndex.get(`${index.component} ${index.kind === 'sources' ? 'source' : index.architecture}`) ?? [],
+    indexChanges: async (index) => {
+      if (index.kind === 'sources') return byIndex.get(`${index.component} deb source`) ?? [];
+      if (index.kind === 'packages') return byIndex.get(`${index.component} ${index.type} ${index.architecture}`) ?? [];
+      const names = rows.filter((row) => concerns(row, index)).map(({ name }) => name);
+      return await readDerivedChanges(db, suiteId, index, [...new Set(names)], from, to);
+    },
+    udebs: new Set(rows.filter(({ type }) => type === 'udeb').map(({ component }) => component)),
   };
+}
+
+/** Whether a package that came or went can change the index. */
+function concerns(row: PackageChange, index: Extract<IndexName, { kind: 'contents' | 'translation' }>): boolean {
+  if (row.component !== index.component) return false;
+  if (index.kind === 'translation') return row.type === 'deb' && row.architecture !== 'source';
+  return row.type === index.type && row.architecture === index.architecture;
+}
+
+/** Components of a suite that had a udeb at or before a serial: their installer's indices stay, also when they are empty. */
+export async function readUdebComponents(db: Db, suiteId: number, serial: number): Promise<string[]> {
+  const { rows } = await sql<{ component: string }>`
+    SELECT DISTINCT p.component FROM suite_binaries m JOIN binary_packages p ON p.id = m.binary_package_id
+    WHERE m.suite_id = ${suiteId} AND p.type = 'udeb' AND m.added_serial <= ${serial}`.execute(db);
+  return rows.map(({ component }) => component);
 }
 
 /** True when something changed since the last publication that was begun. */
@@ -178,6 +187,30 @@ export async function* readNewPoolFiles(db: Db, suiteId: number, from: number, t
     if (last === undefined || rows.length < PAGE) return;
     after = last.id;
   }
+}
+
+/**
+ * Changelogs of the sources that came after `from`, and of those whose binaries came: where `apt changelog` looks for them, which is
+ * the component of the binary package.
+ */
+export async function readNewChangelogs(db: Db, suiteId: number, from: number, to: number): Promise<PoolFile[]> {
+  const { rows } = await sql<{ component: string; name: string; version: string; sha256: string; size: number }>`
+    SELECT DISTINCT n.component, s.name, s.version, s.changelog_sha256 AS sha256, s.changelog_size AS size
+    FROM (
+      SELECT p.component, p.id AS source_id
+      FROM suite_sources m JOIN source_packages p ON p.id = m.source_package_id
+      WHERE m.suite_id = ${suiteId} AND m.added_serial > ${from} AND m.added_serial <= ${to}
+      UNION
+      SELECT p.component, p.source_package_id
+      FROM suite_binaries m JOIN binary_packages p ON p.id = m.binary_package_id
+      WHERE m.suite_id = ${suiteId} AND m.added_serial > ${from} AND m.added_serial <= ${to}) AS n
+      JOIN source_packages s ON s.id = n.source_id
+    WHERE s.changelog_sha256 IS NOT NULL`.execute(db);
+  return rows.map(({ component, name, version, sha256, size }) => ({
+    path: `changelogs/${changelogPath(component, name, version)}_changelog`,
+    sha256,
+    size,
+  }));
 }
 
 /** Rows whose presence differs between the two serials. */

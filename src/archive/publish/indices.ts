@@ -11,7 +11,9 @@ import type { ReleaseFile } from '../../debian/release.ts';
 import type { Db } from '../../platform/database.ts';
 import type { ObjectBatch, ObjectStore } from '../../platform/objects.ts';
 import type { IndexKeeper } from '../index-keeper/keeper.ts';
-import { indexFolder, indexStem, indicesOf, readIndex, type ContentChanges, type IndexName } from './content.ts';
+import { readIndex, readUdebComponents, type ContentChanges } from './content.ts';
+import { withDerivedIndex } from './derived.ts';
+import { indexFolder, indexStem, indicesOf, releaseArchitecture, type IndexName } from './index-names.ts';
 import type { SuiteSettings } from './settings.ts';
 
 const writtenIndexSchema = z.object({
@@ -53,12 +55,12 @@ export async function writeIndices(
   const files: ReleaseFile[] = [];
   const indices: WrittenIndices = {};
   const stored: ReleaseFile[] = [];
-  for (const index of indicesOf(to.settings.components, to.settings.architectures)) {
+  for (const index of indicesOf(to.settings.components, to.settings.architectures, await udebComponents(to))) {
     const below = indexFolder(index);
     const written = await writeIndex(to, batch, index);
     indices[`${below}/${indexStem(index)}`] = written;
     const release = await writeSmallRelease(to, batch, index);
-    for (const file of [...written.files, { ...release, stored: true }]) {
+    for (const file of release === undefined ? written.files : [...written.files, { ...release, stored: true }]) {
       const entry = { path: `${below}/${file.name}`, sha256: file.sha256, size: file.size };
       files.push(entry);
       if (file.stored) stored.push(entry);
@@ -81,7 +83,7 @@ async function writeIndex(to: IndicesToWrite, batch: ObjectBatch, index: IndexNa
   const below = indexFolder(index);
   const target = { batch, prefix: `${to.prefix}/${below}`, stem };
   const before = to.previous?.indices[`${below}/${stem}`];
-  const changes = to.changes.indexChanges(index);
+  const changes = await to.changes.indexChanges(index);
   if (to.previous !== undefined && before !== undefined) {
     if (
       changes.length === 0 &&
@@ -91,8 +93,27 @@ async function writeIndex(to: IndicesToWrite, batch: ObjectBatch, index: IndexNa
     const changed = before.id === undefined ? undefined : await to.keeper.change(before.id, changes, target);
     if (changed !== undefined) return { ...changed, files: [...changed.files] };
   }
-  const built = await to.keeper.build(await readIndex(to.db, to.suiteId, index, to.serial), target);
+  const built =
+    index.kind === 'packages' || index.kind === 'sources'
+      ? await to.keeper.build(await readIndex(to.db, to.suiteId, index, to.serial), target)
+      : await withDerivedIndex(
+          to.db,
+          to.suiteId,
+          index,
+          to.serial,
+          async (entries) => await to.keeper.build(entries, target),
+        );
   return { ...built, files: [...built.files] };
+}
+
+/** Components whose udebs have indices: those that the last publication had, and those that a udeb came to. */
+async function udebComponents(to: IndicesToWrite): Promise<ReadonlySet<string>> {
+  if (to.previous === undefined) return new Set(await readUdebComponents(to.db, to.suiteId, to.serial));
+  const before = Object.keys(to.previous.indices).flatMap((path) => {
+    const component = /^(.+)\/debian-installer\//.exec(path)?.[1];
+    return component === undefined ? [] : [component];
+  });
+  return new Set([...before, ...to.changes.udebs]);
 }
 
 /** False, with nothing left behind, when a file of the earlier publication is gone. */
@@ -118,16 +139,23 @@ async function writeSmallRelease(
   to: IndicesToWrite,
   batch: ObjectBatch,
   index: IndexName,
-): Promise<{ name: string; sha256: string; size: number }> {
-  const text = formatParagraph([
-    ['Archive', to.settings.suite],
-    ['Origin', to.settings.origin],
-    ['Label', to.settings.label],
-    ['Acquire-By-Hash', 'yes'],
-    ['Component', index.component],
-    ['Architecture', index.kind === 'sources' ? 'source' : index.architecture],
-  ]);
+): Promise<{ name: string; sha256: string; size: number } | undefined> {
+  const architecture = releaseArchitecture(index);
+  if (architecture === undefined) return undefined;
+  const text = smallReleaseText(to.settings, index.component, architecture);
   return { name: 'Release', ...(await batch.put(`${to.prefix}/${indexFolder(index)}/Release`, text)) };
+}
+
+/** The text of the Release beside an index: of a publication's own settings, so that a snapshot has the same. */
+export function smallReleaseText(settings: SuiteSettings, component: string, architecture: string): string {
+  return formatParagraph([
+    ['Archive', settings.suite],
+    ['Origin', settings.origin],
+    ['Label', settings.label],
+    ['Acquire-By-Hash', 'yes'],
+    ['Component', component],
+    ['Architecture', architecture],
+  ]);
 }
 
 function byHash(prefix: string, file: ReleaseFile): string {

@@ -30,6 +30,8 @@ export interface PublishDeps {
   readonly blobs: BlobStore;
   readonly storage: Storages;
   readonly signer: ReleaseSigner;
+  /** How clients reach this server, without a slash at its end: for the URL of changelogs. */
+  readonly publicUrl: string;
   readonly log: Logger;
   /** The keeper of the indices of an archive; default: the one whose cost follows the change. */
   readonly keeper?: (storage: ArchiveStorage) => IndexKeeper;

@@ -111,7 +111,14 @@ describe('publishing a suite', () => {
       .selectAll()
       .where('serial', '=', 2)
       .executeTakeFirstOrThrow();
-    expect(Object.keys(publication.facts.steps ?? {}).sort()).toEqual(['changes', 'indices', 'pool', 'sign', 'switch']);
+    expect(Object.keys(publication.facts.steps ?? {}).sort()).toEqual([
+      'changelogs',
+      'changes',
+      'indices',
+      'pool',
+      'sign',
+      'switch',
+    ]);
   });
 
   it('keeps the index files of earlier publications reachable by hash', async () => {

@@ -8,8 +8,17 @@
 import { sql } from 'kysely';
 import { createChunkedIndexKeeper } from '../index-keeper/chunked.ts';
 import { beginPublication, findOpenPublication } from './begin.ts';
-import type { FaultPoint, PublishDeps, PublishReason, PublishResult, StepDeps } from './publication.ts';
+import { archiveKey, keysThatMaySign } from '../keys.ts';
+import type {
+  FaultPoint,
+  OpenPublication,
+  PublishDeps,
+  PublishReason,
+  PublishResult,
+  StepDeps,
+} from './publication.ts';
 import { removeOldPublications } from './retention.ts';
+import { readSuite } from './settings.ts';
 import { ensureFiles, sign, switchOver, write } from './steps.ts';
 
 /** The space of advisory locks that publishers take, one per suite. */
@@ -40,7 +49,7 @@ async function publishLocked(deps: PublishDeps, suiteId: number, reason: Publish
     await deps.fault?.(point);
   };
   const unfinished = await findOpenPublication(deps.db, suiteId);
-  const begun = unfinished ?? (await beginPublication(deps.db, suiteId, reason));
+  const begun = unfinished ?? (await begin(deps, suiteId, reason));
   if ('kind' in begun) return begun;
   if (unfinished === undefined) await fault('begun');
   const storage = await deps.storage(begun.settings.archive);
@@ -53,4 +62,21 @@ async function publishLocked(deps: PublishDeps, suiteId: number, reason: Publish
   await fault('published');
   await removeOldPublications(steps, signed);
   return { kind: 'published', serial: signed.serial, resumed: unfinished !== undefined };
+}
+
+/** Asks the signer before the suite is locked: nobody's upload waits for it. */
+async function begin(
+  deps: PublishDeps,
+  suiteId: number,
+  reason: PublishReason,
+): Promise<OpenPublication | Exclude<PublishResult, { kind: 'published' | 'busy' }>> {
+  const suite = await readSuite(deps.db, suiteId);
+  if (suite === undefined) return { kind: 'no-such-suite' };
+  const { archive } = suite.settings;
+  const { keys } = await archiveKey(deps, archive);
+  return await beginPublication(deps.db, suiteId, reason, {
+    changelogs: `${deps.publicUrl}/archive/${archive}/changelogs/@CHANGEPATH@_changelog`,
+    snapshots: `${deps.publicUrl}/archive/${archive}/snapshots/@SNAPSHOTID@/`,
+    signedBy: [...keysThatMaySign(keys)],
+  });
 }

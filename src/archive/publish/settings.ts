@@ -17,6 +17,12 @@ export const settingsSchema = z.object({
   architectures: z.array(z.string()),
   notAutomatic: z.boolean(),
   butAutomaticUpgrades: z.boolean(),
+  /** URL with `@CHANGEPATH@`. */
+  changelogs: z.string().exactOptional(),
+  /** URL with `@SNAPSHOTID@`. */
+  snapshots: z.string().exactOptional(),
+  /** Fingerprints of the keys that may sign the next Release. */
+  signedBy: z.array(z.string()).exactOptional(),
   /** As PostgreSQL writes the interval; a change makes a new publication worth while. */
   validFor: z.string(),
 });

@@ -8,7 +8,8 @@ import { LandfallError, isFault } from '../../platform/errors.ts';
 import { recordEvent } from '../../platform/events.ts';
 import { sha256 } from '../../platform/files.ts';
 import type { SignedRelease } from '../signer.ts';
-import { readChanges, readNewPoolFiles, type PackageChange } from './content.ts';
+import { readChanges, readNewChangelogs, readNewPoolFiles, type PackageChange } from './content.ts';
+import { liesNowhere } from './index-names.ts';
 import { writeIndices, type PreviousPublication } from './indices.ts';
 import { fillPool } from './pool.ts';
 import { publicationFactsSchema, type OpenPublication, type StepDeps } from './publication.ts';
@@ -50,6 +51,9 @@ async function writeTree(
   const fillFrom = (await published.children('pool')).length > 0 ? from : 0;
   const added = await timed('pool', () =>
     fillPool(published, deps.blobs, readNewPoolFiles(db, suiteId, fillFrom, serial)),
+  );
+  await timed('changelogs', async () =>
+    fillPool(published, deps.blobs, await readNewChangelogs(db, suiteId, fillFrom, serial)),
   );
   await deps.fault('pool-filled');
 
@@ -227,6 +231,9 @@ function releaseText(publication: OpenPublication, files: readonly ReleaseFile[]
     acquireByHash: true,
     architectures: settings.architectures,
     components: settings.components,
+    ...(settings.changelogs === undefined ? {} : { changelogs: settings.changelogs }),
+    ...(settings.snapshots === undefined ? {} : { snapshots: settings.snapshots }),
+    ...(settings.signedBy === undefined ? {} : { signedBy: settings.signedBy }),
     ...(settings.description === '' ? {} : { description: settings.description }),
     files,
   });
@@ -275,7 +282,7 @@ async function findLostFile(deps: StepDeps, publication: OpenPublication): Promi
   const prefix = publicationPrefix(publication.settings.suite, publication.serial);
   for (const file of release.files) {
     const path = `${prefix}/${file.path}`;
-    if (/\/(?:Packages|Sources)$/.test(file.path)) continue;
+    if (liesNowhere(file.path)) continue;
     const bytes = await deps.published.read(path);
     if (bytes === undefined || sha256(bytes) !== file.sha256) return path;
   }
@@ -291,7 +298,7 @@ async function requireForward(deps: StepDeps, publication: OpenPublication): Pro
     code: 'publish.older-serial',
     doing: `write the publication ${serial} of ${settings.suite}`,
     reason: `publication ${served} of it is served already, so the database is older than what was published`,
-    remedy: 'restore a newer backup of the database, or raise suites.open_serial above the served serial',
+    remedy: `restore a newer backup of the database; where there is none, go on above what is served: landfall archive forward ${settings.archive}/${settings.suite}`,
   });
 }
 

@@ -84,7 +84,7 @@ export function addressObstacle(repository: Pick<GitRepository, 'name'>, fault: 
 
 /** Forges say "not found" for what exists and may not be seen; git then asks for a name that nobody gives it. */
 function isGone(detail: string): boolean {
-  return /repository .*not (?:found|exist)|not found|does not exist|could not read (?:Username|Password)|Authentication failed|access (?:denied|forbidden)|Permission denied|returned error: 40[134]|no such (?:project|repository)/i.test(
+  return /repository .*not (?:found|exist)|not found|does not exist|does not appear to be a git repository|could not read (?:Username|Password)|Authentication failed|access (?:denied|forbidden)|Permission denied|returned error: 40[134]|no such (?:project|repository)/i.test(
     detail,
   );
 }

@@ -7,6 +7,7 @@ import type { BlobStore } from '../platform/blobs.ts';
 import type { Db } from '../platform/database.ts';
 import type { Logger } from '../platform/log.ts';
 import { collectChunks } from './index-keeper/store.ts';
+import { IS_KEPT } from './snapshots/kept.ts';
 import type { Storages } from './storage.ts';
 
 export interface OrphanDeps {
@@ -51,8 +52,8 @@ export async function collectOrphans(deps: OrphanDeps, now: Date): Promise<{ rem
 }
 
 /**
- * Removes parts of indices that no publication within its suite's retention is made of. The newest publication of each suite
- * is kept whatever its age: the next one is made from it.
+ * Removes parts of indices that no publication which is kept as a snapshot is made of (snapshots/kept.ts). The newest of each
+ * suite is among those whatever its age: the next one is made from it.
  */
 export async function collectIndexChunks(deps: OrphanDeps, now: Date): Promise<{ removed: number; bytes: number }> {
   const before = new Date(now.getTime() - GRACE_MS);
@@ -65,10 +66,7 @@ export async function collectIndexChunks(deps: OrphanDeps, now: Date): Promise<{
       FROM suites s JOIN publications p ON p.suite_id = s.id,
         jsonb_each(coalesce(p.facts -> 'indices', '{}')) i
       WHERE s.archive_id = ${archive.id} AND i.value ->> 'id' IS NOT NULL
-        AND (p.state <> 'published' OR p.published_at > now() - s.retention
-          OR p.serial = (SELECT max(serial) FROM publications n WHERE n.suite_id = s.id AND n.state = 'published'))`.execute(
-      deps.db,
-    );
+        AND (p.state <> 'published' OR ${IS_KEPT})`.execute(deps.db);
     const collected = await collectChunks(
       (await deps.storage(archive.name)).chunks,
       rows.map((row) => row.id),

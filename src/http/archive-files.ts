@@ -1,6 +1,7 @@
 /**
- * Serves the published trees to apt: `/archive/NAME/dists/…`, `/archive/NAME/pool/…`. Range and conditional requests work;
- * what never changes (the pool, by-hash) says so to caches; a suite's files have the Date of their Release as Last-Modified,
+ * Serves the published trees to apt: `/archive/NAME/dists/…`, `/archive/NAME/pool/…`, and below `/archive/NAME/snapshots/ID/` the
+ * same as it was (snapshot-files.ts). Range and conditional requests work;
+ * what never changes (pool, changelogs, by-hash) says so to caches; a suite's files have the Date of their Release as Last-Modified,
  * since apt compares the two.
  */
 import { createHash } from 'node:crypto';
@@ -8,89 +9,49 @@ import type { Handler } from 'hono';
 import { findArchive, findSuite } from '../registry/index.ts';
 import { audiencesOf } from '../permissions/index.ts';
 import type { ObjectFacts, ObjectStore } from '../platform/objects.ts';
-import { contentRange, selectRange } from './byte-range.ts';
 import { actorOf, authenticate } from './callers.ts';
-import { isNotModified, mayContinue, type Validators } from './conditions.ts';
+import type { Validators } from './conditions.ts';
 import type { HttpDeps } from './deps.ts';
 import type { HttpEnv } from './env.ts';
-import { INERT_POLICY } from './hardening.ts';
+import { answerFile, contentTypeOf } from './file-answer.ts';
 import { namesOfPath } from './safe-path.ts';
-import { Refusal, notFound } from './refusal.ts';
+import { notFound } from './refusal.ts';
+import { snapshotIndexFile } from './snapshot-files.ts';
 
 const PREFIX = '/archive';
 /** Longer than any name that is published. */
 const MAX_NAME = 800;
 
-const CONTENT_TYPES: ReadonlyMap<string, string> = new Map([
-  ['deb', 'application/vnd.debian.binary-package'],
-  ['udeb', 'application/vnd.debian.binary-package'],
-  ['xz', 'application/x-xz'],
-  ['gz', 'application/gzip'],
-  ['zst', 'application/zstd'],
-  ['bz2', 'application/x-bzip2'],
-  ['gpg', 'application/pgp-signature'],
-]);
-const TEXTS = /^(InRelease|Release|Packages|Sources|Index|Translation-[\w@.-]+|.+\.(dsc|changes|buildinfo|asc|diff))$/;
-
 /** The file behind the request, for GET and HEAD. */
 export function archiveFiles(deps: Pick<HttpDeps, 'db' | 'storage'>): Handler<HttpEnv> {
   const dates = releaseDates();
   return async (c) => {
-    const [archive, ...names] = namesBehind(c.req.raw.url) ?? [];
+    const [archive, ...path] = namesBehind(c.req.raw.url) ?? [];
+    const snapshot = path[0] === 'snapshots' ? path[1] : undefined;
+    const names = snapshot === undefined ? path : path.slice(2);
     const name = names.join('/');
     if (archive === undefined || names.length === 0 || name.length > MAX_NAME) throw notFound('such file');
     const suite = names[0] === 'dists' ? names[1] : undefined;
     const audience = await archiveAudience(deps, archive, c.req.header('authorization'), suite);
+    if (snapshot !== undefined && names[0] !== 'pool') {
+      return await snapshotIndexFile(c, deps, { archive, id: snapshot, names, isPublic: audience === 'public' });
+    }
     const { published } = await deps.storage(archive);
     const opened = await published.open(name);
     if (opened === undefined) throw notFound('such file');
-    try {
-      const immutable = isImmutable(names);
-      const current = await validatorsOf(published, names, opened, dates);
-      const headers = new Headers({
-        etag: current.etag,
-        'last-modified': current.lastModified.toUTCString(),
-        'cache-control': cachePolicy(immutable, audience === 'public'),
-        'accept-ranges': 'bytes',
-        'content-type': contentTypeOf(names),
-        'content-security-policy': INERT_POLICY,
-        'cross-origin-resource-policy': 'cross-origin',
-        'x-content-type-options': 'nosniff',
-      });
-      const conditions = {
-        ifNoneMatch: c.req.header('if-none-match'),
-        ifModifiedSince: c.req.header('if-modified-since'),
-      };
-      if (isNotModified(conditions, current)) {
-        await opened.close();
-        return new Response(null, { status: 304, headers });
-      }
-      const { size } = opened;
-      const wanted = mayContinue(c.req.header('if-range'), current) ? c.req.header('range') : undefined;
-      const range = selectRange(wanted, size);
-      if (range.kind === 'unsatisfiable') {
-        await opened.close();
-        throw new Refusal({
-          status: 416,
-          code: 'range.unsatisfiable',
-          detail: `the file has ${size} bytes`,
-          headers: { 'content-range': `bytes */${size}` },
-        });
-      }
-      const start = range.kind === 'part' ? range.start : 0;
-      const length = range.kind === 'part' ? range.length : size;
-      headers.set('content-length', String(length));
-      if (range.kind === 'part') headers.set('content-range', contentRange(start, length, size));
-      const status = range.kind === 'part' ? 206 : 200;
-      if (c.req.raw.method === 'HEAD' || length === 0) {
-        await opened.close();
-        return new Response(c.req.raw.method === 'HEAD' ? null : '', { status, headers });
-      }
-      return new Response(opened.read(start, length), { status, headers });
-    } catch (error) {
-      await opened.close().catch(() => undefined);
+    const current = await validatorsOf(published, names, opened, dates).catch(async (error: unknown) => {
+      await opened.close();
       throw error;
-    }
+    });
+    return await answerFile(c, {
+      ...current,
+      size: opened.size,
+      contentType: contentTypeOf(names),
+      immutable: isImmutable(names),
+      isPublic: audience === 'public',
+      read: (start, length) => opened.read(start, length),
+      close: () => opened.close(),
+    });
   };
 }
 
@@ -125,20 +86,7 @@ export async function archiveAudience(
 }
 
 function isImmutable(names: readonly string[]): boolean {
-  return names[0] === 'pool' || names.includes('by-hash');
-}
-
-function cachePolicy(immutable: boolean, isPublic: boolean): string {
-  const whose = isPublic ? 'public' : 'private';
-  return immutable ? `${whose}, max-age=31536000, immutable` : `${whose}, no-cache`;
-}
-
-function contentTypeOf(names: readonly string[]): string {
-  const last = names.at(-1) ?? '';
-  const extension = last.slice(last.lastIndexOf('.') + 1);
-  const known = CONTENT_TYPES.get(extension);
-  if (known !== undefined) return known;
-  return TEXTS.test(last) ? 'text/plain; charset=utf-8' : 'application/octet-stream';
+  return names[0] === 'pool' || names[0] === 'changelogs' || names.includes('by-hash');
 }
 
 /**

@@ -12,6 +12,8 @@ export interface AptSource {
   readonly components: readonly string[];
   /** Armored. */
   readonly key: string;
+  /** Options of the line besides signed-by: `check-valid-until=no`. */
+  readonly options?: string;
 }
 
 export interface AptClient {
@@ -38,7 +40,7 @@ export async function createAptClient(
     await mkdir(join(folder, part), { recursive: true });
   }
   await writeFile(join(folder, 'etc', 'key.asc'), source.key);
-  const line = `[signed-by=${folder}/etc/key.asc] ${source.url} ${source.suite} ${source.components.join(' ')}\n`;
+  const line = `[signed-by=${folder}/etc/key.asc${source.options === undefined ? '' : ` ${source.options}`}] ${source.url} ${source.suite} ${source.components.join(' ')}\n`;
   await writeFile(join(folder, 'etc', 'sources.list'), `deb ${line}deb-src ${line}`);
   await writeFile(join(folder, 'etc', 'status'), '');
   const options = [

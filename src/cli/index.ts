@@ -9,7 +9,10 @@ import { completionCommand, manCommand } from './commands/completion.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { gitCommand } from './commands/git.ts';
 import { jobCommand } from './commands/job.ts';
+import { keyCommand } from './commands/key.ts';
 import { logsCommand } from './commands/logs.ts';
+import { markCommand } from './commands/mark.ts';
+import { peopleCommand } from './commands/people.ts';
 import { statusCommand } from './commands/status.ts';
 import { tagCommand } from './commands/tag.ts';
 import { watchCommand } from './commands/watch.ts';
@@ -51,6 +54,9 @@ export function createProgram(context: CliContext): Command {
     jobCommand(context),
     workerCommand(context),
     applyCommand(context),
+    peopleCommand(context),
+    keyCommand(context),
+    markCommand(context),
     archiveKeyCommand(context),
     doctorCommand(context),
     completionCommand(context),

@@ -21,6 +21,7 @@ import { table, type Cell } from '../output/table.ts';
 import { moment } from '../output/time.ts';
 import { renderChecks, tagCheckCommand } from './tag-check.ts';
 import { tagNotifyCommand } from './tag-notify.ts';
+import { tagVerifyCommand } from './tag-verify.ts';
 
 export function tagCommand(context: CliContext): Command {
   const tag = new Command('tag').description('see what was decided about tags, and check one before it is pushed');
@@ -29,6 +30,7 @@ export function tagCommand(context: CliContext): Command {
   tag.addCommand(tagCheckCommand(context));
   tag.addCommand(tagNotifyCommand(context));
   tag.addCommand(adoptCommand(context));
+  tag.addCommand(tagVerifyCommand(context));
   tag.addCommand(retryCommand(context));
   tag.addCommand(redecideCommand(context));
   return document(tag, {

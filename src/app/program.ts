@@ -2,6 +2,8 @@
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { runCli, type CliContext, type ExitCode } from '../cli/index.ts';
+import { archiveCommand } from './commands/archive.ts';
+import { backupCommand, restoreCommand } from './commands/backup.ts';
 import { demoCommand } from './commands/demo.ts';
 import { initCommand } from './commands/init.ts';
 import { serveCommand } from './commands/serve.ts';
@@ -31,7 +33,16 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
 
 /** Adds what this machine itself can do to what a person can ask of a server. */
 export function addRoles(program: Command, context: CliContext): void {
-  for (const command of [demoCommand, initCommand, serveCommand, signerCommand, stopCommand]) {
+  for (const command of [
+    demoCommand,
+    initCommand,
+    serveCommand,
+    signerCommand,
+    stopCommand,
+    archiveCommand,
+    backupCommand,
+    restoreCommand,
+  ]) {
     program.addCommand(command(context));
   }
   const worker = program.commands.find((command) => command.name() === 'worker');

@@ -64,7 +64,7 @@ export function judgeRelease(
     return refuse(
       'signer.older-serial',
       `serial ${last.serial} of the suite was signed on ${last.at}, and ${statement.serial} comes before it`,
-      'the database is older than what was published: restore a newer backup, or raise suites.open_serial above that serial',
+      older(statement),
     );
   }
   if (statement.serial === last.serial) {
@@ -72,7 +72,7 @@ export function judgeRelease(
     return refuse(
       'signer.other-content',
       `serial ${last.serial} of the suite was signed on ${last.at} with other content`,
-      'the database is older than what was published: restore a newer backup, or raise suites.open_serial above that serial',
+      older(statement),
     );
   }
   if (release.date.getTime() <= Date.parse(last.date)) {
@@ -83,6 +83,10 @@ export function judgeRelease(
     );
   }
   return { ...holds, repeated: false };
+}
+
+function older({ archive, suite }: ReleaseRequest): string {
+  return `the database is older than what was published: restore a newer backup, or go on above that serial: landfall archive forward ${archive}/${suite}`;
 }
 
 const MENDED_BY_CODE = 'this is a fault of the program that asked; its log says more';

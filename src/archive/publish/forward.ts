@@ -29,31 +29,40 @@ export interface SuiteSerials {
   /** The last one that is served, and the last one that was signed; 0: none. */
   readonly served: number;
   readonly signed: number;
-  /** Of a publication that was begun and not finished. */
+  /** sha256 of the last Release that was signed. */
+  readonly signedSha256: string | null;
+  /** Of a publication that was begun and not finished, and of its Release when that is written. */
   readonly unfinished: number | null;
+  readonly unfinishedSha256: string | null;
 }
 
 /** True when the signer or the served tree is ahead of the database. */
 export function isBehind(serials: SuiteSerials): boolean {
-  const highest = Math.max(serials.served, serials.signed);
-  // A publication that was signed and then cut off is served under its own serial.
-  return highest >= serials.next || (serials.unfinished !== null && highest > serials.unfinished);
+  const { next, served, signed, signedSha256, unfinished, unfinishedSha256 } = serials;
+  const highest = Math.max(served, signed);
+  if (unfinished === null || highest < unfinished) return highest >= next;
+  // One that was cut off behind its signature is the very one that was signed, and goes on.
+  return !(highest === unfinished && signed === unfinished && signedSha256 === unfinishedSha256);
 }
 
 /** Serials of all suites, as the database, the served tree and the signer have them. @throws LandfallError `signer.unreachable` */
 export async function readSerials(deps: ForwardDeps): Promise<SuiteSerials[]> {
-  const { rows } = await sql<Omit<SuiteSerials, 'served' | 'signed'>>`
+  const { rows } = await sql<Omit<SuiteSerials, 'served' | 'signed' | 'signedSha256'>>`
     SELECT s.id AS "suiteId", a.name AS archive, s.name AS suite, s.open_serial AS next,
-      (SELECT p.serial FROM publications p WHERE p.suite_id = s.id AND p.state <> 'published') AS unfinished
-    FROM suites s JOIN archives a ON a.id = s.archive_id ORDER BY a.name, s.name`.execute(deps.db);
+      p.serial AS unfinished, encode(sha256(convert_to(p.release, 'UTF8')), 'hex') AS "unfinishedSha256"
+    FROM suites s JOIN archives a ON a.id = s.archive_id
+      LEFT JOIN publications p ON p.suite_id = s.id AND p.state <> 'published'
+    ORDER BY a.name, s.name`.execute(deps.db);
   const signed = await lastSigned(deps.signer);
   const serials: SuiteSerials[] = [];
   for (const row of rows) {
     const { published } = await deps.storage(row.archive);
+    const last = signed.get(`${row.archive} ${row.suite}`);
     serials.push({
       ...row,
       served: (await servedSerial(published, row.suite)) ?? 0,
-      signed: signed.get(`${row.archive} ${row.suite}`) ?? 0,
+      signed: last?.serial ?? 0,
+      signedSha256: last?.sha256 ?? null,
     });
   }
   return serials;
@@ -104,21 +113,27 @@ const signedEntry = z.looseObject({
     archive: z.string(),
     suite: z.string(),
     serial: z.int(),
+    sha256: z.string(),
   }),
 });
-const PAGE = 1_000;
+const PAGE = 500;
+
+interface Signed {
+  readonly serial: number;
+  readonly sha256: string;
+}
 
 /** The highest serial that was signed for each `ARCHIVE SUITE`. */
-async function lastSigned(signer: Pick<ReleaseSigner, 'readLog'>): Promise<ReadonlyMap<string, number>> {
-  const last = new Map<string, number>();
+async function lastSigned(signer: Pick<ReleaseSigner, 'readLog'>): Promise<ReadonlyMap<string, Signed>> {
+  const last = new Map<string, Signed>();
   for (let after = 0; ;) {
     const { lines } = await signer.readLog(after, PAGE);
     for (const line of lines) {
       const parsed = signedEntry.safeParse(JSON.parse(line));
       if (!parsed.success) continue;
-      const { archive, suite, serial } = parsed.data.entry;
+      const { archive, suite, serial, sha256 } = parsed.data.entry;
       const key = `${archive} ${suite}`;
-      last.set(key, Math.max(last.get(key) ?? 0, serial));
+      if (serial >= (last.get(key)?.serial ?? 0)) last.set(key, { serial, sha256 });
     }
     if (lines.length < PAGE) return last;
     after += lines.length;

@@ -5,7 +5,7 @@
  * What is measured of an addition begins with the delivery of what a worker built and signed, and ends when a client can fetch
  * the new index by HTTP: signature, hashes, the package itself and every rule of the archive are checked in between.
  */
-import { link, mkdir, readFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { sql } from 'kysely';
@@ -139,6 +139,7 @@ interface Worker extends WorkerIdentity {
 }
 
 async function joinWorker(server: BenchServer, home: string): Promise<Worker> {
+  await rm(home, { recursive: true, force: true });
   await ensureDirectory(home, 0o700);
   const fingerprint = await generateKey({ home, userId: 'bench <bench@example.org>', algorithm: 'ed25519' });
   const pool = await server.db.selectFrom('worker_pools').select(['id', 'name']).executeTakeFirstOrThrow();
@@ -422,20 +423,19 @@ async function add(
   const sample = await measured(server, async () => {
     const answer = await receiveDelivery({ db }, worker, lease.attemptId, lease.token, { changes: added.changes });
     if (answer.kind !== 'received') throw new Error(answer.reason);
-    await server.until(async () => ((await servedSerials(server)).get(suite.id) ?? 0) > serial, 'an addition');
+    await server.until(async () => {
+      const { rows } = await sql<{ refused: string | null; serial: number }>`
+        SELECT (SELECT sentence FROM uploads WHERE id = ${answer.uploadId} AND state = 'rejected') AS refused,
+          max(serial) AS serial FROM publications WHERE suite_id = ${suite.id} AND state = 'published'`.execute(db);
+      if (typeof rows[0]?.refused === 'string') throw new Error(`${source} was rejected: ${rows[0].refused}`);
+      return (rows[0]?.serial ?? 0) > serial;
+    }, 'an addition');
     if ((await fetchRelease(server, suite)) === before) throw new Error('the served Release is the old one');
   });
   // Not measured: that the package is really there.
   const packages = await (await fetch(`${url}/main/binary-amd64/Packages.gz`)).arrayBuffer();
-  if (!gunzipSync(Buffer.from(packages)).includes(`Package: ${source}\n`)) {
-    const { sentence } = await db
-      .selectFrom('uploads')
-      .select('sentence')
-      .where('submission_id', '=', submissionId)
-      .where('kind', '=', 'binary')
-      .executeTakeFirstOrThrow();
-    throw new Error(`${source} is not in the index: ${sentence ?? 'no reason'}`);
-  }
+  if (!gunzipSync(Buffer.from(packages)).includes(`Package: ${source}\n`))
+    throw new Error(`${source} is not in the index`);
   return sample;
 }
 

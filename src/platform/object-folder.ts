@@ -210,10 +210,15 @@ function createBatch(root: string, pathOf: (name: string) => string): ObjectBatc
     settle: async () => {
       const folders = [...changed];
       changed.clear();
-      await Promise.all(folders.map((folder) => syncDirectory(folder)));
+      for (let at = 0; at < folders.length; at += SYNCED_TOGETHER) {
+        await Promise.all(folders.slice(at, at + SYNCED_TOGETHER).map((folder) => syncDirectory(folder)));
+      }
     },
   };
 }
+
+/** A first publication changes tens of thousands of folders, and each is an open file while it is synced. */
+const SYNCED_TOGETHER = 32;
 
 async function isThere(name: string, path: string, source: string | undefined, blob: Digest): Promise<boolean> {
   const there = await ifThere(() => lstat(path));

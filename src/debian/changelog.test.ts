@@ -64,6 +64,11 @@ describe('parseTopEntry', () => {
     ['a path as version', ENTRY.replace('2.10-3', '2/../3'), 'not a version'],
     ['a path as distribution', ENTRY.replace('landing', 'a/../b'), 'suite'],
     ['metadata without value', ENTRY.replace('urgency=medium', 'urgency'), 'key=value'],
+    [
+      'a blank before the semicolon, which dpkg skips for the next entry',
+      ENTRY.replace('landing;', 'landing ;'),
+      'first line',
+    ],
     ['metadata given twice', ENTRY.replace('binary-only', 'Urgency'), 'twice'],
     ['an unindented line', ENTRY.replace('  * Last', '* Last'), '7: "* Last." is not indented'],
     ['a second header inside', ENTRY.replace('  * Last.', OLDER.split('\n')[0] ?? ''), 'not indented'],
@@ -102,9 +107,12 @@ describe('parseTopEntry', () => {
     );
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => void parseTopEntry(pieces.join(''))),
-      { numRuns: 1_000 },
+      { numRuns: Number(process.env.LANDFALL_FUZZ_RUNS ?? 1_000) },
     );
-    fc.assert(fc.property(fc.uint8Array(), (bytes) => void parseChangelog(bytes)));
+    fc.assert(
+      fc.property(fc.uint8Array(), (bytes) => void parseChangelog(bytes)),
+      { numRuns: Number(process.env.LANDFALL_FUZZ_RUNS ?? 100) },
+    );
   });
 });
 

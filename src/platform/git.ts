@@ -145,7 +145,7 @@ export interface RemoteRef {
 
 /** The refs of a repository that match `patterns` (as `git ls-remote` takes them), at most some 16 MiB of them. */
 export async function lsRemote(
-  options: RemoteOptions & { readonly patterns: readonly string[]; readonly gitDir?: string },
+  options: RemoteOptions & { readonly patterns: readonly string[]; readonly maxMemoryBytes?: number },
 ): Promise<{ readonly kind: 'refs'; readonly refs: readonly RemoteRef[] } | RemoteObstacle> {
   requireRemote(options.url);
   options.patterns.forEach(requireRefOrPattern);
@@ -155,7 +155,7 @@ export async function lsRemote(
       gitDir: NO_REPOSITORY,
       doing: `list the refs of ${options.url}`,
       // git keeps every ref that is sent, also those that nobody asked for, before it prints the first.
-      maxMemoryBytes: 2 * 1024 ** 3,
+      maxMemoryBytes: options.maxMemoryBytes ?? 2 * 1024 ** 3,
     });
     const refs = stdout
       .toString('utf8')
@@ -398,7 +398,7 @@ async function withRemote<T>(
       return { kind: 'too-large', detail: 'it brings more than the limit of this Git repository allows' };
     }
     if (MISSING_REF.test(words)) return { kind: 'missing-ref', detail };
-    if (REFUSED.test(words)) return { kind: 'refused', detail: explain(words) };
+    if (REFUSED.test(words) && !BROKEN_OFF.test(words)) return { kind: 'refused', detail: explain(words) };
     return { kind: 'unreachable', detail };
   }
 }

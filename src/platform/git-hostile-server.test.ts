@@ -245,6 +245,17 @@ describe('H74 a server that says one thing and sends another', () => {
   });
 });
 
+test('H71 an object that git refuses is refused over the wire too, however the connection ends', async () => {
+  const blob = Buffer.from(await forge.store('blob', 'evil'), 'hex');
+  const tree = await forge.store('tree', Buffer.concat([Buffer.from('100644 .git\0'), blob]));
+  const who = 'A <a@example.org> 1700000000 +0000';
+  const commitId = await forge.store('commit', `tree ${tree}\nauthor ${who}\ncommitter ${who}\n\nx\n`);
+  const id = await forge.tag({ name: 'landing/1.0-4', commitId, message: 'evil', ref: 'refs/test/evil' });
+  lies = { request: exchange(`want ${tagId}`, `want ${id}`) };
+  expect(await fetch()).toMatchObject({ kind: 'refused', detail: expect.stringContaining('.git') as unknown });
+  expect(await packs()).toEqual([]);
+});
+
 describe('a server that sends us elsewhere', () => {
   test('redirects are not followed', async () => {
     lies = {

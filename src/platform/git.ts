@@ -366,8 +366,10 @@ export function isObjectType(text: string | undefined): text is ObjectType {
 const NO_SPACE = /No space left on device|Disk quota exceeded/;
 const TOO_LARGE = /File too large|exceeds maximum allowed size|[Oo]ut of memory|malloc failed|mmap failed|too large to/;
 const MISSING_REF = /couldn't find remote ref|not our ref|no such remote ref|unadvertised object/;
-const REFUSED =
-  /fsck error|fsckError|error in (object|tag|commit|tree|blob)|error: object [0-9a-f]+: |invalid index-pack output|index-pack failed|bad pack header|pack has bad object|inflate returned|SHA1 COLLISION|collision attack/;
+/** An object was there as a whole, and was refused for what it is. */
+const FSCK =
+  /fsck error|fsckError|error in (object|tag|commit|tree|blob)|error: object [0-9a-f]+: |SHA1 COLLISION|collision attack/;
+const REFUSED = /invalid index-pack output|index-pack failed|bad pack header|pack has bad object|inflate returned/;
 /** The other side went away, so that what is missing says nothing about what was sent. */
 const BROKEN_OFF = /hung up|unexpected disconnect|early EOF|RPC failed|Could not read from remote repository/;
 
@@ -398,7 +400,8 @@ async function withRemote<T>(
       return { kind: 'too-large', detail: 'it brings more than the limit of this Git repository allows' };
     }
     if (MISSING_REF.test(words)) return { kind: 'missing-ref', detail };
-    if (REFUSED.test(words) && !BROKEN_OFF.test(words)) return { kind: 'refused', detail: explain(words) };
+    if (FSCK.test(words) || (REFUSED.test(words) && !BROKEN_OFF.test(words)))
+      return { kind: 'refused', detail: explain(words) };
     return { kind: 'unreachable', detail };
   }
 }

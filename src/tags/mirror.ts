@@ -252,10 +252,8 @@ function fromFetch(
 
 /** True when git refused an object for what it is; a connection that broke leaves a broken pack, and is no fault of the tag. */
 function isObjectFault(detail: string): boolean {
-  return (
-    /fsck error|fsckError|error in (?:object|tag|commit|tree|blob)|error: object [0-9a-f]+: |COLLISION|collision attack/.test(
-      detail,
-    ) && !/early EOF|RPC failed|unexpected disconnect|hung up/.test(detail)
+  return /fsck error|fsckError|error in (?:object|tag|commit|tree|blob)|error: object [0-9a-f]+: |COLLISION|collision attack/.test(
+    detail,
   );
 }
 

@@ -3,7 +3,7 @@
  * given one tag after another. Nothing of it is ours alone: tags are pushed by writing a ref, and noticed by HTTP.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -31,6 +31,8 @@ export interface World {
   readonly forges: readonly Forge[];
   /** The process that decides. */
   readonly serverPid: number;
+  /** Seconds of processor time that the server, the database and all programs that they ran have used. */
+  processorSeconds(): Promise<number>;
   /** Makes the tags visible in the forge; nobody is told. */
   push(forge: Forge, tags: readonly CorpusTag[]): Promise<void>;
   /** Tells the server by HTTP, as a post-receive hook does. */
@@ -99,6 +101,8 @@ export async function startWorld(options: {
       },
     });
     await applyDistribution(url, (await readFile(join(paths.tokens, 'admin'), 'utf8')).trim(), corpus, forges);
+    // The corpus was signed before this server existed, and what a key signed before it was made known is refused.
+    await sql`UPDATE keys SET valid_from = valid_from - interval '20 days'`.execute(db);
     const roles = await askSupervisor(join(paths.run, 'supervisor.sock'), 'state');
     const serverPid = roles?.find(({ name }) => name === 'serve')?.pid;
     if (serverPid === undefined) throw new Error('the server has no process');
@@ -106,6 +110,7 @@ export async function startWorld(options: {
       forges,
       serverPid,
       stop,
+      processorSeconds: async () => await processorSeconds(service.pid),
       push: async (forge, tags) => await writeRefs(forge.gitDir, tags),
       notify: async (forge, tag) => {
         const query = new URLSearchParams({ ref: tag.ref, object: tag.objectId });
@@ -268,6 +273,28 @@ async function until(
     if (performance.now() > deadline) throw new Error(`${what}: not within ${deadlineMs / 1000} s`);
     await pause();
   }
+}
+
+const TICKS_PER_SECOND = 100;
+
+/** Of a process, its descendants, and those of them that have ended. @see proc(5), stat */
+async function processorSeconds(root: number): Promise<number> {
+  const processes = new Map<number, { readonly parent: number; readonly ticks: number }>();
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const stat = await readFile(`/proc/${name}/stat`, 'latin1').catch(() => undefined);
+    // The name of the program may hold anything; behind its last bracket come state, parent, …
+    const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (fields === undefined) continue;
+    const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+    processes.set(Number(name), { parent: Number(fields[1]), ticks });
+  }
+  const belongs = (pid: number): boolean => {
+    const parent = processes.get(pid)?.parent;
+    return pid === root || (parent !== undefined && parent !== 0 && belongs(parent));
+  };
+  const ticks = [...processes].reduce((sum, [pid, process]) => (belongs(pid) ? sum + process.ticks : sum), 0);
+  return ticks / TICKS_PER_SECOND;
 }
 
 async function freePort(): Promise<number> {

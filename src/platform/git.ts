@@ -93,19 +93,29 @@ export async function git(args: readonly [string, ...string[]], options: GitOpti
     ...Object.entries({ ...CONFIG, ...config }).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     ...args,
   ];
-  const limits = [
-    ...(maxFileBytes === undefined ? [] : [`--fsize=${maxFileBytes}`]),
-    ...(maxMemoryBytes === undefined ? [] : [`--as=${maxMemoryBytes}`]),
-  ];
-  // With the signal ignored, git says "File too large" where it would end without a word.
-  const bounded = ['prlimit', ...limits, '--core=0', '--', 'env', '--ignore-signal=XFSZ', ...argv] as const;
-  return await exec(limits.length === 0 ? argv : bounded, {
+  return await exec(bounded(argv, maxFileBytes, maxMemoryBytes), {
     doing: `run git ${args[0]}`,
     // Never in a repository that somebody else made: git reads the configuration of the one that it finds itself in.
     cwd: '/',
     ...rest,
     env: { ...gitEnvironment(protocols), ...options.env },
   });
+}
+
+/** With limits for it and all that it starts. The shell is there for as long as it takes to set them. */
+function bounded(
+  argv: readonly [string, ...string[]],
+  maxFileBytes: number | undefined,
+  maxMemoryBytes: number | undefined,
+): readonly [string, ...string[]] {
+  const limits = [
+    ...(maxFileBytes === undefined ? [] : [`ulimit -f ${Math.ceil(maxFileBytes / 512)}`]),
+    ...(maxMemoryBytes === undefined ? [] : [`ulimit -v ${Math.ceil(maxMemoryBytes / 1024)}`]),
+  ];
+  if (limits.length === 0) return argv;
+  // With the signal ignored, git says "File too large" where it would end without a word.
+  const script = ["trap '' XFSZ", 'ulimit -c 0', ...limits, 'exec "$@"'].join(' && ');
+  return ['sh', '-c', script, 'sh', ...argv];
 }
 
 const LOCAL_DEADLINE_MS = 120_000;
@@ -296,7 +306,8 @@ export function packObjects(gitDir: string, objectIds: readonly string[]): Reada
   const pack = new PassThrough();
   const cancel = new AbortController();
   pack.once('close', () => cancel.abort());
-  git(['pack-objects', '--stdout', '--quiet', '--no-reuse-delta'], {
+  // Deltas between the files of one tree save little, and to look for them costs more than all the rest.
+  git(['pack-objects', '--stdout', '--quiet', '--no-reuse-delta', '--window=0'], {
     gitDir,
     doing: 'make a pack',
     input: `${objectIds.join('\n')}\n`,

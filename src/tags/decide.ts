@@ -75,7 +75,8 @@ async function decideFromMirror(
   redecision: Redecision | undefined,
 ): Promise<Verdict | undefined> {
   const { db } = deps;
-  const mirror = await openMirror(deps, candidate, signal);
+  const mayBeThere = row.obstacles > 0 || redecision !== undefined;
+  const mirror = await openMirror(deps, candidate, signal, { mayBeThere });
   try {
     const at = await databaseNow(db);
     let verdict = await verifySafely(deps, candidate, mirror, at);

@@ -1,19 +1,21 @@
 /**
- * Reading a bare repository of ours by object ids: one `git cat-file` process for all objects, `git ls-tree` for whole trees.
+ * Reading a bare repository of ours by object ids: one `git cat-file` process for all objects, whole trees among them.
  * No ref of others is resolved, nothing is checked out, no attribute, filter or hook of the repository has any effect.
  */
 import { openObjects, type ObjectReader } from '../platform/git-objects.ts';
-import { git } from '../platform/git.ts';
 import type { GitObjects } from './git-objects.ts';
-import { readTreeListing } from './tree-listing.ts';
+import { MAX_ENTRIES, readTreeListing } from './tree-listing.ts';
+import { walkTree } from './tree-walk.ts';
 
-const DEADLINE_MS = 10 * 60_000;
+const MAX_COMMIT_BYTES = 1024 * 1024;
 
 /** The reader starts its process when it is first asked for something. */
 export interface GitReader extends GitObjects {
   /** What a ref of our own making leads to, or the commit that it leads to. */
   resolve(ref: string, to?: 'commit'): Promise<string | undefined>;
   isCommit(objectId: string): Promise<boolean>;
+  /** Starts the process before it is needed. */
+  begin(): void;
   close(): Promise<void>;
 }
 
@@ -22,33 +24,34 @@ export function openGitReader(gitDir: string, deadlineMs?: number): GitReader {
   const objects = (): ObjectReader => (reader ??= openObjects(gitDir, deadlineMs === undefined ? {} : { deadlineMs }));
   return {
     gitDir,
+    begin: () => void objects(),
     resolve: async (ref, to) => await objects().resolve(ref, to),
     isCommit: async (objectId) => (await objects().info(objectId))?.type === 'commit',
     read: async (objectId, limit) => await objects().read(objectId, { maxBytes: limit }),
     list: async (commitId, maxBytes, wants) => {
-      const commit = await objects().info(commitId);
-      if (commit === undefined) return { kind: 'missing' };
+      const commit = await objects().read(commitId, { maxBytes: MAX_COMMIT_BYTES });
+      if (commit.kind === 'missing') return { kind: 'missing' };
       if (commit.type !== 'commit') return { kind: 'refused', reason: `it is a ${commit.type}, and no commit` };
+      if (commit.kind === 'too-large') return { kind: 'refused', reason: 'its description is too large' };
+      const tree = treeOf(commit.bytes);
+      if (tree === undefined) return { kind: 'refused', reason: 'it names no tree' };
       const listing = readTreeListing(commitId, maxBytes, wants);
-      const enough = new AbortController();
-      try {
-        await git(['ls-tree', '-r', '-t', '-z', '-l', '--full-tree', commitId], {
-          gitDir,
-          doing: `list the tree of commit ${commitId}`,
-          deadlineMs: DEADLINE_MS,
-          signal: enough.signal,
-          stdout: (chunk) => {
-            if (!listing.push(chunk)) enough.abort();
-          },
-        });
-      } catch (error) {
-        if (!enough.signal.aborted) throw error;
+      switch (await walkTree(objects(), tree, listing)) {
+        case 'walked':
+          return listing.finish();
+        case 'missing':
+          return { kind: 'missing' };
+        case 'too-large':
+          return { kind: 'refused', reason: `it has more than ${MAX_ENTRIES} entries` };
       }
-      return listing.finish();
     },
     close: async () => {
       await reader?.close();
       reader = undefined;
     },
   };
+}
+
+function treeOf(commit: Buffer): string | undefined {
+  return /^tree ([0-9a-f]{40}|[0-9a-f]{64})\n/.exec(commit.toString('latin1', 0, 80))?.[1];
 }

@@ -84,7 +84,12 @@ export function badAddress(repository: Repository, fault: string): Obstacle {
 }
 
 /** Opens the mirror for deciding `candidate`, making it when it is not there. */
-export async function openMirror(deps: MirrorDeps, candidate: Candidate, signal: AbortSignal): Promise<MirrorSource> {
+export async function openMirror(
+  deps: MirrorDeps,
+  candidate: Candidate,
+  signal: AbortSignal,
+  options: { readonly mayBeThere: boolean } = { mayBeThere: true },
+): Promise<MirrorSource> {
   const { repository, ref, objectId } = candidate;
   const gitDir = mirrorPath(deps, repository.id, candidate.objectFormat);
   await ensureDirectory(deps.paths.git, 0o750);
@@ -93,6 +98,7 @@ export async function openMirror(deps: MirrorDeps, candidate: Candidate, signal:
   await removeStaleLocks(gitDir, deadlineMs);
   // It is open while a tag, its upstream and its pristine-tar commit are fetched.
   const reader = openGitReader(gitDir, READ_DEADLINE_MS + 4 * deadlineMs);
+  reader.begin();
 
   const fetch = async (refspec: string, depth = 1): Promise<FetchResult> =>
     await fetchRefs({
@@ -113,7 +119,10 @@ export async function openMirror(deps: MirrorDeps, candidate: Candidate, signal:
 
     fetchTag: async (): Promise<CheckResult<undefined>> => {
       const kept = `${TAGS}/${objectId}`;
-      if ((await reader.resolve(kept)) === objectId) return passed(undefined, 'in the mirror already');
+      // A tag that is looked at for the first time is hardly there; to fetch it again does no harm.
+      if (options.mayBeThere && (await reader.resolve(kept)) === objectId) {
+        return passed(undefined, 'in the mirror already');
+      }
       const fault = addressFault(repository);
       if (fault !== undefined) return badAddress(repository, fault);
       const result = await fetch(`+${ref.ref}:${kept}`);

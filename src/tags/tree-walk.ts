@@ -1,0 +1,106 @@
+/**
+ * Walking a commit's tree object by object, through the one git process that reads objects anyway: what `git ls-tree -r -t -z -l
+ * --full-tree` prints for it, entry for entry, for the reader of such listings. A process of its own for each tree would cost more
+ * than everything that is read from it.
+ */
+import { LandfallError } from '../platform/errors.ts';
+import type { ObjectReader } from '../platform/git-objects.ts';
+import type { ListingReader } from './tree-listing.ts';
+
+/** Far more than a million entries with short names take; a tree of this size is refused by its number of entries. */
+const MAX_TREE_BYTES = 256 * 1024 * 1024;
+/** Questions on their way at the same time. */
+const BATCH = 500;
+
+export type Walked =
+  /** To its end, or to where the listing wanted nothing more. */
+  | 'walked'
+  /** An object is not there. */
+  | 'missing'
+  /** A tree object is larger than any that is read. */
+  | 'too-large';
+
+/** @throws LandfallError `git.damaged` for a tree that git itself would not read. */
+export async function walkTree(
+  reader: ObjectReader,
+  treeId: string,
+  listing: ListingReader,
+  prefix = '',
+): Promise<Walked> {
+  const tree = await reader.read(treeId, { maxBytes: MAX_TREE_BYTES });
+  if (tree.kind !== 'object') return tree.kind;
+  if (tree.type !== 'tree') throw damaged(treeId, `it is a ${tree.type}`);
+  const entries = parseTreeObject(treeId, tree.bytes);
+  for (let start = 0; start < entries.length; start += BATCH) {
+    const batch = entries.slice(start, start + BATCH);
+    const facts = await Promise.all(
+      batch.map(async ({ type, objectId }) => (type === 'blob' ? await reader.info(objectId) : undefined)),
+    );
+    for (const [index, { mode, type, objectId, name }] of batch.entries()) {
+      const blob = facts[index];
+      if (type === 'blob' && blob === undefined) return 'missing';
+      if (blob !== undefined && blob.type !== 'blob') throw damaged(treeId, `its file ${objectId} is a ${blob.type}`);
+      const path = prefix + name;
+      const line = `${mode} ${type} ${objectId} ${blob?.size ?? '-'}\t${path}\0`;
+      if (!listing.push(Buffer.from(line, 'latin1'))) return 'walked';
+      if (type !== 'tree') continue;
+      const below = await walkTree(reader, objectId, listing, `${path}/`);
+      if (below !== 'walked') return below;
+      // The listing says no again to whoever asks again.
+      if (!listing.push(NOTHING)) return 'walked';
+    }
+  }
+  return 'walked';
+}
+
+const NOTHING = Buffer.alloc(0);
+
+interface Entry {
+  readonly mode: string;
+  readonly type: 'blob' | 'tree' | 'commit';
+  readonly objectId: string;
+  /** One character per byte. */
+  readonly name: string;
+}
+
+/** The entries of a tree object: mode, blank, name, NUL, and the object id in binary. Exported for its tests. */
+export function parseTreeObject(treeId: string, bytes: Buffer): Entry[] {
+  const idBytes = treeId.length / 2;
+  const entries: Entry[] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    const blank = bytes.indexOf(0x20, at);
+    const nul = bytes.indexOf(0, at);
+    const end = nul + 1 + idBytes;
+    if (blank < 0 || nul < blank || end > bytes.length) throw damaged(treeId, 'it is malformed');
+    const digits = bytes.toString('latin1', at, blank);
+    if (!/^[0-7]{1,7}$/.test(digits)) throw damaged(treeId, `it has the mode ${JSON.stringify(digits)}`);
+    entries.push({
+      ...kindOf(Number.parseInt(digits, 8)),
+      objectId: bytes.toString('hex', nul + 1, end),
+      name: bytes.toString('latin1', blank + 1, nul),
+    });
+    at = end;
+  }
+  return entries;
+}
+
+const FORMAT = 0o170000;
+
+/** A mode as git shows it, whatever bits are in the object. */
+function kindOf(mode: number): Pick<Entry, 'mode' | 'type'> {
+  switch (mode & FORMAT) {
+    case 0o100000:
+      return { mode: (mode & 0o100) === 0 ? '100644' : '100755', type: 'blob' };
+    case 0o120000:
+      return { mode: '120000', type: 'blob' };
+    case 0o040000:
+      return { mode: '040000', type: 'tree' };
+    default:
+      return { mode: '160000', type: 'commit' };
+  }
+}
+
+function damaged(treeId: string, reason: string): LandfallError {
+  return new LandfallError({ code: 'git.damaged', doing: `read the tree ${treeId}`, reason });
+}

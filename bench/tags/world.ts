@@ -103,6 +103,7 @@ export async function startWorld(options: {
     await applyDistribution(url, (await readFile(join(paths.tokens, 'admin'), 'utf8')).trim(), corpus, forges);
     // The corpus was signed before this server existed, and what a key signed before it was made known is refused.
     await sql`UPDATE keys SET valid_from = valid_from - interval '20 days'`.execute(db);
+    await lookAtAll(url, db, forges, options.signal);
     const roles = await askSupervisor(join(paths.run, 'supervisor.sock'), 'state');
     const serverPid = roles?.find(({ name }) => name === 'serve')?.pid;
     if (serverPid === undefined) throw new Error('the server has no process');
@@ -164,6 +165,21 @@ export async function startWorld(options: {
     await stop();
     throw error;
   }
+}
+
+/** The first look decides nothing: what is there is not meant for us. */
+async function lookAtAll(url: string, db: Db, forges: readonly Forge[], signal: AbortSignal): Promise<void> {
+  for (const { name } of forges) await fetch(`${url}/hooks/git/${name}`, { method: 'POST' });
+  await until(
+    async () => {
+      const { rows } = await sql<{ left: number }>`
+        SELECT count(*) AS left FROM git_repositories WHERE baseline_at IS NULL`.execute(db);
+      return rows[0]?.left === 0;
+    },
+    'the first look at each Git repository',
+    COMMAND_DEADLINE_MS,
+    signal,
+  );
 }
 
 async function isAccepted(db: Db, tag: CorpusTag): Promise<boolean> {

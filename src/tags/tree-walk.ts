@@ -11,6 +11,8 @@ import type { ListingReader } from './tree-listing.ts';
 const MAX_TREE_BYTES = 256 * 1024 * 1024;
 /** Questions on their way at the same time. */
 const BATCH = 500;
+/** Characters that are handed on at once. */
+const CHUNK = 64 * 1024;
 
 export type Walked =
   /** To its end, or to where the listing wanted nothing more. */
@@ -21,16 +23,53 @@ export type Walked =
   | 'too-large';
 
 /** @throws LandfallError `git.damaged` for a tree that git itself would not read. */
-export async function walkTree(
-  reader: ObjectReader,
-  treeId: string,
-  listing: ListingReader,
-  prefix = '',
-): Promise<Walked> {
+export async function walkTree(reader: ObjectReader, treeId: string, listing: ListingReader): Promise<Walked> {
+  // One folder may stand in many places, a million times in a tree made for it: it is read once.
+  const folders = new Map<string, readonly Line[]>();
+
+  const linesOf = async (folderId: string): Promise<readonly Line[] | Exclude<Walked, 'walked'>> => {
+    const known = folders.get(folderId);
+    if (known !== undefined) return known;
+    const lines = await readFolder(reader, folderId);
+    if (typeof lines !== 'string') folders.set(folderId, lines);
+    return lines;
+  };
+
+  const walk = async (folderId: string, prefix: string): Promise<Walked | 'enough'> => {
+    const lines = await linesOf(folderId);
+    if (typeof lines === 'string') return lines;
+    let text = '';
+    for (const { before, name, folder } of lines) {
+      text += `${before}\t${prefix}${name}\0`;
+      if (folder === undefined && text.length < CHUNK) continue;
+      if (!listing.push(Buffer.from(text, 'latin1'))) return 'enough';
+      text = '';
+      if (folder === undefined) continue;
+      const below = await walk(folder, `${prefix}${name}/`);
+      if (below !== 'walked') return below;
+    }
+    return listing.push(Buffer.from(text, 'latin1')) ? 'walked' : 'enough';
+  };
+
+  const end = await walk(treeId, '');
+  return end === 'enough' ? 'walked' : end;
+}
+
+/** An entry as it is printed, but for the folder that it is in. */
+interface Line {
+  /** Mode, type, object id and size. */
+  readonly before: string;
+  readonly name: string;
+  /** The tree object of an entry that is a folder. */
+  readonly folder: string | undefined;
+}
+
+async function readFolder(reader: ObjectReader, treeId: string): Promise<readonly Line[] | Exclude<Walked, 'walked'>> {
   const tree = await reader.read(treeId, { maxBytes: MAX_TREE_BYTES });
   if (tree.kind !== 'object') return tree.kind;
   if (tree.type !== 'tree') throw damaged(treeId, `it is a ${tree.type}`);
   const entries = parseTreeObject(treeId, tree.bytes);
+  const lines: Line[] = [];
   for (let start = 0; start < entries.length; start += BATCH) {
     const batch = entries.slice(start, start + BATCH);
     const facts = await Promise.all(
@@ -40,20 +79,15 @@ export async function walkTree(
       const blob = facts[index];
       if (type === 'blob' && blob === undefined) return 'missing';
       if (blob !== undefined && blob.type !== 'blob') throw damaged(treeId, `its file ${objectId} is a ${blob.type}`);
-      const path = prefix + name;
-      const line = `${mode} ${type} ${objectId} ${blob?.size ?? '-'}\t${path}\0`;
-      if (!listing.push(Buffer.from(line, 'latin1'))) return 'walked';
-      if (type !== 'tree') continue;
-      const below = await walkTree(reader, objectId, listing, `${path}/`);
-      if (below !== 'walked') return below;
-      // The listing says no again to whoever asks again.
-      if (!listing.push(NOTHING)) return 'walked';
+      lines.push({
+        before: `${mode} ${type} ${objectId} ${blob?.size ?? '-'}`,
+        name,
+        folder: type === 'tree' ? objectId : undefined,
+      });
     }
   }
-  return 'walked';
+  return lines;
 }
-
-const NOTHING = Buffer.alloc(0);
 
 interface Entry {
   readonly mode: string;

@@ -15,11 +15,15 @@ export { goForward, isBehind, readSerials, type SuiteSerials } from './publish/f
 export type { PublishDeps } from './publish/publication.ts';
 export { publishSuite } from './publish/publisher.ts';
 export { receiveDelivery } from './receive.ts';
+export { renewSuites } from './renew.ts';
 export { mayRevoke, planRevocation, revokeAndSuspend } from './revocation.ts';
 export type { LetInRelease, Revocation, RevocationPlan } from './revocation.ts';
 export { checkSignerLog } from './signer-log.ts';
 export type { ArchiveKey, ReleaseSigner } from './signer.ts';
 export { findSnapshot, parseSnapshotId } from './snapshots/find.ts';
 export { openSnapshotFile, type SnapshotFile } from './snapshots/open.ts';
+export { findTakedown, type TakenDown } from './takedown/find.ts';
+export { listTakedowns } from './takedown/list.ts';
+export { planTakedown, takeDown, type TakedownPlan } from './takedown/takedown.ts';
 export { folderStorages, type Storages } from './storage.ts';
 export { ARCHIVE_CRON, archiveTasks } from './tasks.ts';

@@ -7,6 +7,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { BlobStore } from '../platform/blobs.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Paths } from '../platform/paths.ts';
+import type { Room } from '../platform/room.ts';
 import type { LeaseDesk, Signals } from '../lighthouse/index.ts';
 import type { createAccessToken, mayAct } from '../permissions/index.ts';
 import type { ReleaseSigner, Storages } from '../archive/index.ts';
@@ -37,6 +38,8 @@ export interface HttpDeps {
   /** How people and hooks reach this server, without a slash at its end. */
   readonly publicUrl: string;
   readonly signer: ReleaseSigner;
+  /** Watches the disk; absent: nobody does. */
+  readonly room?: Room;
   /** Wakes waiting readers; the channel `events` and Lighthouse's own must be listened to. */
   readonly signals: Signals;
   readonly leaseDesk: LeaseDesk;

@@ -70,7 +70,7 @@ const JOB_STATES: readonly NonNullable<BuildFilters['state']>[] = [
 
 /** The answers for those who belong to `audiences`. */
 export function viewsFor(
-  deps: Pick<HttpDeps, 'db' | 'publicUrl' | 'paths' | 'version'>,
+  deps: Pick<HttpDeps, 'db' | 'publicUrl' | 'paths' | 'version' | 'room'>,
   audiences: readonly string[],
 ): ApiViews {
   const trace: TraceDeps = { db: deps.db, publicUrl: deps.publicUrl, whyJobsWait };
@@ -78,7 +78,8 @@ export function viewsFor(
   return {
     status: async (): Promise<Status> => {
       const seen = mutable(await overview(trace, viewer));
-      return { version: deps.version, contract: CONTRACT_VERSION, ...seen, space: await space(deps) };
+      const alerts = await withRoom(deps, seen.alerts);
+      return { version: deps.version, contract: CONTRACT_VERSION, ...seen, alerts, space: await space(deps) };
     },
     where: async (name, limit) =>
       mutable(await whereIs(trace, name, { ...viewer, ...(limit === undefined ? {} : { limit }) })),
@@ -108,6 +109,16 @@ export function viewsFor(
       queues: mutable(await listQueues(trace, viewer)),
     }),
   };
+}
+
+/** Little room is told also while the database can keep no alert of it. */
+async function withRoom(deps: Pick<HttpDeps, 'room'>, alerts: string[]): Promise<string[]> {
+  const problem = await deps.room?.problem().catch(() => undefined);
+  if (problem === undefined) return alerts;
+  return [
+    `${problem.sentence}: ${problem.detail} (${problem.remedy})`,
+    ...alerts.filter((alert) => !alert.startsWith(problem.sentence)),
+  ];
 }
 
 async function space(deps: Pick<HttpDeps, 'paths'>): Promise<Status['space']> {

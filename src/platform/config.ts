@@ -42,6 +42,14 @@ const schema = z.strictObject({
       slots: z.int().min(1).max(256).default(1),
     })
     .prefault({}),
+  storage: z
+    .strictObject({
+      /** When less is free, no work is handed out and no upload begins; default: 2 GiB, or a twentieth of a small file system. */
+      low_bytes: bytes.optional(),
+      /** Set apart so that suites can be renewed on a full disk; default: 256 MiB, at most half of low_bytes. */
+      reserve_bytes: z.int().min(0).optional(),
+    })
+    .prefault({}),
   tasks: z.strictObject({ concurrency: z.int().min(1).max(64).default(4) }).prefault({}),
   limits: z
     .strictObject({

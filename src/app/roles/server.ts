@@ -4,7 +4,7 @@
  */
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ARCHIVE_CRON, archiveKeyring, archiveTasks, folderStorages } from '../../archive/index.ts';
+import { ARCHIVE_CRON, archiveKeyring, archiveTasks, folderStorages, renewSuites } from '../../archive/index.ts';
 import { buildTasks } from '../../builds/index.ts';
 import { createApp } from '../../http/app.ts';
 import { startHttp } from '../../http/server.ts';
@@ -19,12 +19,15 @@ import {
 import { createFolderBlobStore } from '../../platform/blobs.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { createDatabase, isConnectionError, withTransaction } from '../../platform/database.ts';
+import { ensureDirectory } from '../../platform/files.ts';
 import type { Logger } from '../../platform/log.ts';
 import { listen } from '../../platform/notifications.ts';
+import { openRoom } from '../../platform/room.ts';
 import { startTasks } from '../../platform/tasks.ts';
 import { createSignerClient } from '../../signer/client.ts';
 import { sourceTasks } from '../../sources/index.ts';
 import { TAG_CRON, tagTasks } from '../../tags/index.ts';
+import { watchRoom } from '../room-watch.ts';
 import { VERSION, type Settings } from '../settings.ts';
 
 const CHANNELS = ['events', ...LIGHTHOUSE_CHANNELS];
@@ -58,6 +61,15 @@ async function serve(
     onError: (error) => log.warn({ error }, 'a database connection was lost'),
   });
   atEnd(() => db.destroy());
+  await ensureDirectory(paths.archives);
+  const room = openRoom({
+    folder: paths.archives,
+    lowBytes: config.storage.low_bytes,
+    reserveBytes: config.storage.reserve_bytes,
+  });
+  // Before anything else: a database without room comes up when the reserve is given up.
+  const renew = async (): Promise<unknown> => await renewSuites(db);
+  atEnd(await watchRoom({ room, db, log, archives: paths.archives, now: () => systemClock.now(), renew }));
   const blobs = await createFolderBlobStore(paths.blobs);
   await sweepTemporaries(paths.temporary);
   const signer = createSignerClient({ socket: settings.signerSocket });
@@ -72,7 +84,7 @@ async function serve(
   const lighthouse = { db, log, partsFolder: join(paths.temporary, 'parts') };
   atEnd(watchLeases(lighthouse));
   const storage = folderStorages(paths);
-  const deps = { db, blobs, clock: systemClock, log, paths, publicUrl, signer, signals, storage };
+  const deps = { db, blobs, clock: systemClock, log, paths, publicUrl, signer, signals, storage, room };
   const tasks = await startTasks({
     connection: settings.database,
     concurrency: config.tasks.concurrency,

@@ -33,6 +33,7 @@ import { LandfallError } from '../../platform/errors.ts';
 import { contentRange, selectRange } from '../byte-range.ts';
 import { partsFolder, type HttpDeps } from '../deps.ts';
 import { Refusal, notFound } from '../refusal.ts';
+import { requireRoom } from '../room.ts';
 import { requireWorker, type Api } from './shared.ts';
 
 /** One piece of a log; a worker that has more sends it in several. */
@@ -74,6 +75,7 @@ const ASK_FOR_TOKEN = 'an administrator makes a token with `landfall worker toke
 function leasing(app: Api, deps: HttpDeps): void {
   app.openapi(leaseRoute, async (c) => {
     const identity = requireWorker(c.get('caller'));
+    await requireRoom(deps.room);
     const { waitSeconds, facts, holding } = c.req.valid('json');
     const leased = await lease(deps, identity, {
       waitMs: waitSeconds * 1000,
@@ -222,6 +224,7 @@ function files(app: Api, deps: HttpDeps): void {
         remedy: 'an administrator can raise [limits] upload_file',
       });
     }
+    await requireRoom(deps.room, size - (offset ?? 0));
     const put = granted(
       await putFile(
         { db: deps.db, blobs: deps.blobs, partsFolder: partsFolder(deps.paths) },

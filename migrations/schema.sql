@@ -16,6 +16,17 @@ BEGIN
     USING ERRCODE = 'check_violation', CONSTRAINT = TG_TABLE_NAME || '_only_added';
 END $$;
 
+CREATE FUNCTION public.refuse_change_of_takedown() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF TG_OP = 'DELETE' OR to_jsonb(OLD) - 'removed_at' IS DISTINCT FROM to_jsonb(NEW) - 'removed_at' THEN
+    RAISE EXCEPTION 'a takedown is never changed or removed'
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'takedowns_only_added';
+  END IF;
+  RETURN NEW;
+END $$;
+
 CREATE FUNCTION public.refuse_collected_package() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -59,6 +70,17 @@ BEGIN
   IF EXISTS (SELECT 1 FROM publications p WHERE p.suite_id = NEW.suite_id AND (p.serial >= NEW.serial OR p.date >= NEW.date)) THEN
     RAISE EXCEPTION 'publication % of suite % does not come after the last one', NEW.serial, NEW.suite_id
       USING ERRCODE = 'check_violation', CONSTRAINT = 'publications_only_forward';
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE FUNCTION public.refuse_taken_down_bytes() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM taken_down_files t WHERE t.sha256 = NEW.sha256) THEN
+    RAISE EXCEPTION 'the bytes of % were taken down', NEW.path
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'pool_files_not_taken_down';
   END IF;
   RETURN NEW;
 END $$;
@@ -1003,6 +1025,37 @@ ALTER TABLE public.tags ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.takedowns (
+    id bigint NOT NULL,
+    archive_id bigint NOT NULL,
+    source text NOT NULL,
+    version text NOT NULL,
+    legal boolean NOT NULL,
+    reason text NOT NULL,
+    actor text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    removed_at timestamp with time zone
+);
+
+ALTER TABLE public.takedowns ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.takedowns_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.taken_down_files (
+    takedown_id bigint NOT NULL,
+    path text NOT NULL,
+    sha256 text NOT NULL,
+    size bigint NOT NULL,
+    CONSTRAINT taken_down_files_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT taken_down_files_size_check CHECK ((size >= 0))
+);
+
 CREATE TABLE public.task_pools (
     pool_id text NOT NULL,
     worker_ids text[] DEFAULT '{}'::text[] NOT NULL,
@@ -1353,6 +1406,15 @@ ALTER TABLE ONLY public.tags
 ALTER TABLE ONLY public.tags
     ADD CONSTRAINT tags_submission_id_key UNIQUE (submission_id);
 
+ALTER TABLE ONLY public.takedowns
+    ADD CONSTRAINT takedowns_archive_id_source_version_key UNIQUE (archive_id, source, version);
+
+ALTER TABLE ONLY public.takedowns
+    ADD CONSTRAINT takedowns_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.taken_down_files
+    ADD CONSTRAINT taken_down_files_pkey PRIMARY KEY (takedown_id, path);
+
 ALTER TABLE ONLY public.task_pools
     ADD CONSTRAINT task_pools_pkey PRIMARY KEY (pool_id);
 
@@ -1474,6 +1536,8 @@ CREATE INDEX tag_obstacles_tag ON public.tag_obstacles USING btree (tag_id, id);
 
 CREATE INDEX tags_state ON public.tags USING btree (state, id);
 
+CREATE INDEX taken_down_files_sha256 ON public.taken_down_files USING btree (sha256);
+
 CREATE INDEX uploads_state ON public.uploads USING btree (state, id);
 
 CREATE INDEX uploads_submission ON public.uploads USING btree (submission_id, id);
@@ -1504,6 +1568,8 @@ CREATE TRIGGER origs_only_added BEFORE DELETE OR UPDATE ON public.origs FOR EACH
 
 CREATE TRIGGER package_contents_only_added BEFORE DELETE OR UPDATE ON public.package_contents FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
+CREATE TRIGGER pool_files_not_taken_down BEFORE INSERT ON public.pool_files FOR EACH ROW EXECUTE FUNCTION public.refuse_taken_down_bytes();
+
 CREATE TRIGGER pool_files_only_added BEFORE DELETE OR UPDATE ON public.pool_files FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
 CREATE TRIGGER publications_only_forward BEFORE INSERT ON public.publications FOR EACH ROW EXECUTE FUNCTION public.refuse_publication_going_back();
@@ -1521,6 +1587,10 @@ CREATE TRIGGER tag_decisions_only_added BEFORE DELETE OR UPDATE ON public.tag_de
 CREATE TRIGGER tag_obstacles_only_added BEFORE DELETE OR UPDATE ON public.tag_obstacles FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
 CREATE TRIGGER tags_transition BEFORE UPDATE ON public.tags FOR EACH ROW EXECUTE FUNCTION public.refuse_illegal_transition('state', 'seen>accepted', 'seen>rejected', 'seen>obstructed', 'obstructed>accepted', 'obstructed>rejected', 'rejected>accepted');
+
+CREATE TRIGGER takedowns_only_added BEFORE DELETE OR UPDATE ON public.takedowns FOR EACH ROW EXECUTE FUNCTION public.refuse_change_of_takedown();
+
+CREATE TRIGGER taken_down_files_only_added BEFORE DELETE OR UPDATE ON public.taken_down_files FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
 CREATE TRIGGER upload_checks_only_added BEFORE DELETE OR UPDATE ON public.upload_checks FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
@@ -1734,6 +1804,12 @@ ALTER TABLE ONLY public.tags
 
 ALTER TABLE ONLY public.tags
     ADD CONSTRAINT tags_submission_id_fkey FOREIGN KEY (submission_id) REFERENCES public.submissions(id);
+
+ALTER TABLE ONLY public.takedowns
+    ADD CONSTRAINT takedowns_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES public.archives(id);
+
+ALTER TABLE ONLY public.taken_down_files
+    ADD CONSTRAINT taken_down_files_takedown_id_fkey FOREIGN KEY (takedown_id) REFERENCES public.takedowns(id);
 
 ALTER TABLE ONLY public.upload_checks
     ADD CONSTRAINT upload_checks_upload_id_fkey FOREIGN KEY (upload_id) REFERENCES public.uploads(id);

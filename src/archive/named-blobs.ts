@@ -2,7 +2,7 @@
  * Which stored bytes the database names, and for how long. One definition for all who ask: the collector keeps these, the
  * check reads these, a backup copies these.
  *
- * A name in the pool whose bytes were collected (see collect-packages.ts) names them no more, and neither do the records of
+ * Bytes that were taken down (takedown/) are named by nothing. A name in the pool whose bytes were collected (see collect-packages.ts) names them no more, and neither do the records of
  * how they came in: the upload, the attempt, the tarballs of the submission.
  */
 import { sql } from 'kysely';
@@ -18,9 +18,10 @@ const collectedAfter = (hash: string, moment: string) => sql<boolean>`EXISTS (
 
 /** A query of (sha256, size): everything that must be in the store. The same bytes may come more than once. */
 export const NAMED_BLOBS = sql<{ sha256: string; size: number }>`
-  SELECT f.sha256, f.size FROM pool_files f
+  SELECT n.sha256, n.size FROM (SELECT f.sha256, f.size FROM pool_files f
     WHERE NOT EXISTS (SELECT 1 FROM collected_pool_files c WHERE c.pool_file_id = f.id)
   UNION ALL SELECT f.sha256, f.size FROM frozen_inputs f
+  UNION ALL SELECT s.changelog_sha256, s.changelog_size FROM source_packages s WHERE s.changelog_sha256 IS NOT NULL
   UNION ALL SELECT f.sha256, f.size FROM origs f JOIN submissions s ON s.id = f.submission_id
     WHERE NOT ${collectedAfter('f.sha256', 's.created_at')}
   UNION ALL SELECT f.sha256, f.size FROM upload_files f JOIN uploads u ON u.id = f.upload_id
@@ -28,7 +29,8 @@ export const NAMED_BLOBS = sql<{ sha256: string; size: number }>`
   UNION ALL SELECT f.sha256, f.size FROM attempt_files f JOIN attempts a ON a.id = f.attempt_id
     WHERE (a.ended_at IS NULL
         OR (a.state = 'succeeded' AND NOT ${collectedAfter('f.sha256', 'a.ended_at')})
-        OR (a.state <> 'succeeded' AND a.ended_at > now() - make_interval(days => ${sql.lit(FAILED_ATTEMPT_DAYS)})))`;
+        OR (a.state <> 'succeeded' AND a.ended_at > now() - make_interval(days => ${sql.lit(FAILED_ATTEMPT_DAYS)})))) AS n
+  WHERE NOT EXISTS (SELECT 1 FROM taken_down_files t WHERE t.sha256 = n.sha256)`;
 
 export interface NamedBlob {
   readonly sha256: string;

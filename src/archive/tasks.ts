@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Clock } from '../platform/clock.ts';
 import { withTransaction } from '../platform/database.ts';
 import type { Paths } from '../platform/paths.ts';
-import type { CronEntry, TaskHandlers } from '../platform/tasks.ts';
+import { enqueue, type CronEntry, type TaskHandlers } from '../platform/tasks.ts';
 import { enqueuePublication, PUBLISH_TASK } from './accept.ts';
 import { decideUpload } from './decide.ts';
 import { watchArchiveKeys } from './key-alerts.ts';
@@ -12,12 +12,16 @@ import type { PublishDeps, PublishResult } from './publish/publication.ts';
 import { publishSuite } from './publish/publisher.ts';
 import { CHECK_TASK } from './receive.ts';
 import { renewSuites } from './renew.ts';
+import { removeTakenDown } from './takedown/remove.ts';
+import { REMOVE_TASK } from './takedown/takedown.ts';
 
 export interface ArchiveDeps extends PublishDeps {
   readonly clock: Clock;
   readonly paths: Pick<Paths, 'temporary'>;
 }
 
+/** How soon a removal that waits for a publication looks again. */
+const REMOVAL_RETRY_MS = 2_000;
 const KEYS_TASK = 'archive.watch-keys';
 const RENEW_TASK = 'archive.renew';
 const ORPHANS_TASK = 'archive.collect-orphans';
@@ -26,6 +30,7 @@ const ORPHANS_TASK = 'archive.collect-orphans';
 const BUSY_RETRY_MS = 1_000;
 
 const check = z.strictObject({ uploadId: z.int().positive() });
+const removal = z.strictObject({ takedownId: z.int().positive() });
 const publish = z.strictObject({
   suiteId: z.int().positive(),
   reason: z.enum(['change', 'renewal', 'request']).default('change'),
@@ -47,6 +52,14 @@ export function archiveTasks(deps: ArchiveDeps): TaskHandlers {
     },
     [RENEW_TASK]: async () => {
       await renewSuites(deps.db);
+    },
+    [REMOVE_TASK]: async (payload) => {
+      const { takedownId } = removal.parse(payload);
+      if ((await removeTakenDown(deps, takedownId)).kind !== 'waiting') return;
+      const runAt = new Date(deps.clock.now().getTime() + REMOVAL_RETRY_MS);
+      await withTransaction(deps.db, async (trx) => {
+        await enqueue(trx, REMOVE_TASK, { takedownId }, { jobKey: `remove-taken-down:${takedownId}`, runAt });
+      });
     },
     [KEYS_TASK]: async () => {
       await watchArchiveKeys(deps, deps.clock.now());

@@ -7,6 +7,7 @@ import {
   planKeyChangeRoute,
   signerLogRoute,
 } from './archive-keys.ts';
+import { planTakedownRoute, takeDownRoute, takedownsRoute } from './takedowns.ts';
 import { buildRoute, buildsRoute, cancelRoute, giveBackRoute, jobRoute } from './builds.ts';
 import { eventsRoute } from './events.ts';
 import { gitRepositoriesRoute } from './git-repositories.ts';
@@ -60,6 +61,9 @@ export const API_ROUTES = [
   changeKeyRoute,
   signerLogRoute,
   checkSignerLogRoute,
+  takedownsRoute,
+  planTakedownRoute,
+  takeDownRoute,
   workersRoute,
   joinTokenRoute,
   revokeWorkerRoute,

@@ -171,6 +171,15 @@ const SAMPLES: Readonly<Record<string, (one: Facts) => Sample>> = {
     init: json('POST', { change: { kind: 'add' }, reason: 'test', hash: 'x' }),
     letsIn: ['carol'],
   }),
+  'get /api/v1/takedowns': () => ({ about: 'list' }),
+  'post /api/v1/takedowns/plan': () => ({
+    about: 'own',
+    init: json('POST', { source: 'nothing', version: '1-1', reason: 'test', legal: false }),
+  }),
+  'post /api/v1/takedowns/confirm': () => ({
+    about: 'own',
+    init: json('POST', { source: 'nothing', version: '1-1', reason: 'test', legal: false, hash: 'x' }),
+  }),
   'get /api/v1/signer/log': () => ({ about: 'own' }),
   'get /api/v1/signer/log/check': () => ({ about: 'own' }),
   'get /api/v1/workers': () => ({ about: 'list' }),

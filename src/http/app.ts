@@ -22,6 +22,7 @@ import { invalidRequest, notFoundHandler, problemHandler } from './problems.ts';
 import { Refusal } from './refusal.ts';
 import { applyRoutes } from './routes/apply.ts';
 import { archiveKeyRoutes } from './routes/archive-keys.ts';
+import { takedownRoutes } from './routes/takedowns.ts';
 import { buildRoutes } from './routes/builds.ts';
 import { eventRoutes } from './routes/events.ts';
 import { keyRoutes } from './routes/keys.ts';
@@ -60,6 +61,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono<HttpEnv> {
   tagRoutes(app, deps);
   applyRoutes(app, deps);
   archiveKeyRoutes(app, deps);
+  takedownRoutes(app, deps);
   verificationRoutes(app, deps);
   peopleRoutes(app, deps);
   keyRoutes(app, deps);

@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Handler } from 'hono';
+import { findTakedown, type TakenDown } from '../archive/index.ts';
 import { findArchive, findSuite } from '../registry/index.ts';
 import { audiencesOf } from '../permissions/index.ts';
 import type { ObjectFacts, ObjectStore } from '../platform/objects.ts';
@@ -15,7 +16,7 @@ import type { HttpDeps } from './deps.ts';
 import type { HttpEnv } from './env.ts';
 import { answerFile, contentTypeOf } from './file-answer.ts';
 import { namesOfPath } from './safe-path.ts';
-import { notFound } from './refusal.ts';
+import { notFound, Refusal } from './refusal.ts';
 import { snapshotIndexFile } from './snapshot-files.ts';
 
 const PREFIX = '/archive';
@@ -35,6 +36,10 @@ export function archiveFiles(deps: Pick<HttpDeps, 'db' | 'storage'>): Handler<Ht
     const audience = await archiveAudience(deps, archive, c.req.header('authorization'), suite);
     if (snapshot !== undefined && names[0] !== 'pool') {
       return await snapshotIndexFile(c, deps, { archive, id: snapshot, names, isPublic: audience === 'public' });
+    }
+    if (names[0] === 'pool') {
+      const taken = await findTakedown(deps.db, archive, name);
+      if (taken !== undefined) throw takenDown(taken, name);
     }
     const { published } = await deps.storage(archive);
     const opened = await published.open(name);
@@ -83,6 +88,16 @@ export async function archiveAudience(
   const own = audiencesOf(actorOf(await authenticate(deps, authorization, { basic: true })));
   if (!audiences.every((one) => own.includes(one))) throw notFound('such archive');
   return closed;
+}
+
+/** What is not handed out any more, and why: for the person who reads apt's message. */
+function takenDown({ source, version, legal, reason, at }: TakenDown, name: string): Refusal {
+  return new Refusal({
+    status: legal ? 451 : 410,
+    code: 'file.taken-down',
+    detail: `${name} of ${source} ${version} was taken down on ${at.toISOString().slice(0, 10)}: ${reason}`,
+    remedy: 'use another version; `apt update` tells which there are',
+  });
 }
 
 function isImmutable(names: readonly string[]): boolean {

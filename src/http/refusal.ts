@@ -4,7 +4,7 @@
  */
 
 export interface RefusalFacts {
-  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 410 | 413 | 415 | 416 | 422 | 426 | 429 | 503 | 507;
+  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 410 | 413 | 415 | 416 | 422 | 426 | 429 | 451 | 503 | 507;
   readonly code: string;
   /** A sentence: what was not done and why. */
   readonly detail: string;

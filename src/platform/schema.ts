@@ -624,6 +624,26 @@ export interface CollectedPoolFilesTable {
   collected_at: Time;
 }
 
+export interface TakedownsTable {
+  id: Id;
+  archive_id: number;
+  source: string;
+  version: string;
+  legal: boolean;
+  reason: string;
+  actor: string;
+  detail: JsonColumn;
+  at: Time;
+  removed_at: Date | null;
+}
+
+export interface TakenDownFilesTable {
+  takedown_id: number;
+  path: string;
+  sha256: string;
+  size: number;
+}
+
 export interface SuspensionsTable {
   id: Id;
   submission_id: number;
@@ -700,5 +720,7 @@ export interface Database {
   scrubs: ScrubsTable;
   collected_pool_files: CollectedPoolFilesTable;
   suspensions: SuspensionsTable;
+  takedowns: TakedownsTable;
+  taken_down_files: TakenDownFilesTable;
   enrolment_codes: EnrolmentCodesTable;
 }

@@ -15,6 +15,7 @@ import {
   type SuiteSerials,
 } from '../../archive/index.ts';
 import { run } from '../../cli/command.ts';
+import { takedownCommand, takedownsCommand } from '../../cli/commands/takedown.ts';
 import { confirm } from '../../cli/confirm.ts';
 import type { CliContext } from '../../cli/context.ts';
 import { EXIT } from '../../cli/exit-codes.ts';
@@ -31,9 +32,13 @@ export function archiveCommand(context: CliContext): Command {
   const command = new Command('archive')
     .description('look after what this machine stores and publishes')
     .addCommand(checkCommand(context))
-    .addCommand(forwardCommand(context));
+    .addCommand(forwardCommand(context))
+    .addCommand(takedownCommand(context))
+    .addCommand(takedownsCommand(context));
   return document(command, {
-    text: ['Works on the state folder of this machine, whether the server runs or not.'],
+    text: [
+      'check and forward work on the state folder of this machine, whether the server runs or not; the others ask the server.',
+    ],
     examples: [{ command: 'landfall archive check', says: 'Is everything there, and as it was?' }],
   });
 }

@@ -3,6 +3,7 @@
  * against what the archive holds, inside the deciding transaction. A source and a binary upload have a list each.
  */
 import type { Upload } from '../upload.ts';
+import { filesAllowed } from './taken-down.ts';
 import {
   binariesDeclared,
   debAgrees,
@@ -91,6 +92,7 @@ export const SOURCE_STATE = checklist<StateDeps, ExaminedSource>()
   .then('version.reserved', versionReserved)
   .then('component.known', sourceComponent)
   .then('names.unique', namesUnique)
+  .then('files.allowed', filesAllowed)
   .then('version.newer', sourceNewer)
   .then('binary.owner', declaredOwner)
   .then('new.policy', newPolicy);
@@ -101,6 +103,7 @@ export const BINARY_STATE = checklist<StateDeps, ExaminedBinaries>()
   .then('component.known', binaryComponents)
   .then('binary.unused', binaryUnused)
   .then('names.unique', namesUnique)
+  .then('files.allowed', filesAllowed)
   .then('version.newer', binariesNewer)
   .then('binary.owner', binaryOwner)
   .then('new.policy', newPolicy);

@@ -205,12 +205,18 @@ export async function readNewChangelogs(db: Db, suiteId: number, from: number, t
       FROM suite_binaries m JOIN binary_packages p ON p.id = m.binary_package_id
       WHERE m.suite_id = ${suiteId} AND m.added_serial > ${from} AND m.added_serial <= ${to}) AS n
       JOIN source_packages s ON s.id = n.source_id
-    WHERE s.changelog_sha256 IS NOT NULL`.execute(db);
+    WHERE s.changelog_sha256 IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM taken_down_files t WHERE t.sha256 = s.changelog_sha256)`.execute(db);
   return rows.map(({ component, name, version, sha256, size }) => ({
-    path: `changelogs/${changelogPath(component, name, version)}_changelog`,
+    path: changelogName(component, name, version),
     sha256,
     size,
   }));
+}
+
+/** Where a changelog is published: what the Changelogs field of Release leads to. */
+export function changelogName(component: string, source: string, version: string): string {
+  return `changelogs/${changelogPath(component, source, version)}_changelog`;
 }
 
 /** Rows whose presence differs between the two serials. */

@@ -1,5 +1,5 @@
 /** `landfall tag check` from a maintainer's clone, over the wire: the verdict that a push would get, and nothing recorded. */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runCommand, type CliResult } from '../../test/scenarios/cli.ts';
@@ -90,6 +90,28 @@ test('a stranger is told what a push would tell, with the check that stops it an
   expect(stdout).toContain('would be rejected');
   expect(stdout).toMatch(/x +signer\.known/);
   expect(stdout).toMatch(/^ {2}-> /m);
+});
+
+test('H100 tags that are sent and never end take the places of four, and are told of; then there is room again', async () => {
+  const version = '1.0-9';
+  await tagRelease(repository, await commitPackage(repository, { version }), alice.sign, { version });
+  const secret = await readFile(join(folder.path, 'token'), 'utf8');
+  const query = `repository=packages/hello&ref=refs/tags/landing/${version}&object=${'0'.repeat(40)}`;
+  const stop = new AbortController();
+  const held = Array.from({ length: 4 }, async () => {
+    await fetch(`${server.url}/api/v1/tags/check?${query}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/octet-stream' },
+      body: new ReadableStream({ start: (stream) => stream.enqueue(Buffer.from('PACK')) }),
+      duplex: 'half',
+      signal: stop.signal,
+    }).catch(() => undefined);
+  });
+  const answers = async (): Promise<CliResult> => await check(`landing/${version}`, '--repository', 'packages/hello');
+  await expect.poll(async () => (await answers()).stderr, { timeout: 20_000 }).toContain('4 tags are being checked');
+  stop.abort();
+  await Promise.all(held);
+  await expect.poll(async () => (await answers()).code, { timeout: 20_000 }).toBe(0);
 });
 
 test('a name that asks for no release, an unknown repository, and a tag that is not there', async () => {

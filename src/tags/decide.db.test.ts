@@ -444,6 +444,21 @@ describe('decided again', () => {
     expect(audit).toHaveLength(2);
   });
 
+  test('H78 a key that is made known after the tag was signed lets it in only when an administrator vouches for it', async () => {
+    const yesterday = new Date(Date.now() - 24 * 60 * 60_000);
+    const late = await keys.openPgp({ userId: 'Late <late@example.org>', at: yesterday });
+    await world.addPerson({ handle: 'late', name: 'Late', keys: [late] });
+    const before = late.signWith({ at: new Date(yesterday.getTime() + 60_000) });
+    await tagRelease(repository, commits, before);
+    const refused = await world.push(repositoryId, REF);
+    expect(
+      refused.decisions.map(({ code, sentence }) => [code, sentence.includes('after the tag was signed')]),
+    ).toEqual([['signer.known', true]]);
+    await redecideTag(world.deps, refused.id, administrator);
+    await runRedecision();
+    expect(await world.tag(REF)).toMatchObject({ state: 'accepted' });
+  });
+
   test('an old tag that an administrator vouches for', async () => {
     await tagRelease(repository, commits, alice.sign, { time: 1_700_000_000 });
     const old = await world.push(repositoryId, REF);

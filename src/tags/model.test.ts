@@ -33,6 +33,14 @@ test('the checks are numbered in their order, each with a code of its own', () =
   expect(new Set(CHECKS.map(({ code }) => code)).size).toBe(CHECKS.length);
 });
 
+test('the reference of the checks lists them all, in their order', async () => {
+  const text = await readFile(join(import.meta.dirname, '..', '..', 'docs', 'reference', 'tag-checks.md'), 'utf8');
+  const listed = [...text.matchAll(/^\| (\d+) +\| `([a-z.-]+)` /gm)].map(
+    ([, number, code]) => `${number ?? ''} ${code ?? ''}`,
+  );
+  expect(listed).toEqual(CHECKS.map(({ number, code }) => `${number} ${code}`));
+});
+
 test('only what is the administrator’s to mend is decided again', () => {
   expect(CHECKS.filter(({ code }) => mayBeRedecided(code)).map(({ code }) => code)).toEqual([
     'signer.known',

@@ -15,6 +15,9 @@ import { Refusal, notFound } from '../refusal.ts';
 import { viewsFor } from '../views.ts';
 import { audiencesOfCaller, mutable, orNotFound, requirePerson, type Api } from './shared.ts';
 
+/** Packs of strangers to the archive's memory: what git may take for one is bounded, and so is how many there are at once. */
+const MAX_CHECKS = 4;
+
 export function tagRoutes(app: Api, deps: HttpDeps): void {
   const find = async (person: PersonActor, id: number): Promise<TagDetail> =>
     orNotFound(await viewsFor(deps, audiencesOfCaller(person)).tag(id), `tag ${id}`);
@@ -62,11 +65,21 @@ export function tagRoutes(app: Api, deps: HttpDeps): void {
     }
   });
 
+  let checking = 0;
   app.openapi(checkTagRoute, async (c) => {
     const person = requirePerson(c.get('caller'));
     const { repository, url, ref, object, upstream } = c.req.valid('query');
     const gitRepositoryId = await visibleRepository(deps, person, repository, url);
     const body = c.req.raw.body;
+    if (checking >= MAX_CHECKS) {
+      throw new Refusal({
+        status: 429,
+        code: 'tag.checks-busy',
+        detail: `${MAX_CHECKS} tags are being checked at this moment, and each takes memory for a whole tree`,
+        remedy: 'try again in a moment; a push is decided in its turn',
+      });
+    }
+    checking += 1;
     const checked = await checkTag(deps, {
       repository: { id: gitRepositoryId },
       ref,
@@ -74,6 +87,8 @@ export function tagRoutes(app: Api, deps: HttpDeps): void {
       upstreamCommitId: upstream,
       pack: body === null ? Readable.from([]) : Readable.from(body),
       signal: AbortSignal.any([c.req.raw.signal, deps.shutdown]),
+    }).finally(() => {
+      checking -= 1;
     });
     switch (checked.kind) {
       case 'unknown-repository':

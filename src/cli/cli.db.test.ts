@@ -1,8 +1,12 @@
 /** The command line against a real server on loopback, in a world whose packages stand at different steps. */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCommand, type CliResult, type CliSurroundings } from '../../test/scenarios/cli.ts';
+import { createKeyRing, type OpenPgpKey } from '../../test/scenarios/keys.ts';
+import { SIGNER_FINGERPRINT, SIGNER_MATERIAL } from '../../test/scenarios/signed-tag.ts';
 import { createHttpWorld, type HttpWorld, type PersonName } from '../../test/scenarios/http-world.ts';
 import {
   acceptTag,
@@ -23,6 +27,8 @@ import { submissionTraceSchema } from '../contract/submissions.ts';
 import { appendLogRoute } from '../contract/worker.ts';
 import { failAttempt } from '../lighthouse/index.ts';
 import { withTransaction } from '../platform/database.ts';
+import { publicKeyPackets } from '../platform/gpg.ts';
+import { raiseHighWaterMark } from '../registry/index.ts';
 
 let world: HttpWorld;
 let url: string;
@@ -229,6 +235,153 @@ describe('landfall worker', () => {
     expect((await landfall(['worker', 'revoke', 'nobody', '--reason', 'x'], 'carol')).code).toBe(5);
   });
 });
+
+describe('landfall people', () => {
+  test('lists everybody, and one with keys, permissions in force and over, and releases', async () => {
+    const list = await landfall(['people'], 'carol');
+    expect([list.code, list.stderr]).toEqual([0, '']);
+    expect(list.stdout).toMatch(/alice +Alice Archer/);
+    expect(list.stdout).toMatch(/sue +Sue Stone .*security/);
+    expect((await landfall(['people'], 'bob')).stdout).not.toContain('security');
+    const one = await landfall(['people', 'alice'], 'bob');
+    expect(one.stdout).toContain('release any package to any suite of any archive  without end');
+    expect(one.stdout).toMatch(/Released lately\n(.*\n)* .*hello 2\.10-3 +main\/landing +tag \d+/);
+    expect((await landfall(['people', 'nobody'], 'bob')).code).toBe(5);
+    expect((await landfall(['people'])).code).toBe(4);
+  });
+
+  test('enrol makes a code, redeem turns it into a token that landfall then finds', async () => {
+    const made = await landfall(['people', 'enrol', 'bob'], 'carol');
+    expect([made.code, made.stdout]).toEqual([0, expect.stringMatching(/^lfe_[\w-]{43}\n$/) as string]);
+    const state = join(world.folder, 'bobs-state');
+    const around = { environment: { LANDFALL_STATE_DIR: state, LANDFALL_URL: url } };
+    const redeemed = await landfall(['people', 'redeem'], undefined, { ...around, stdin: Readable.from([made.stdout]) });
+    expect([redeemed.code, redeemed.stderr]).toEqual([0, '']);
+    expect(redeemed.stdout).toContain('you are bob');
+    const found = await landfall(['people', 'bob'], undefined, { environment: { LANDFALL_STATE_DIR: state } });
+    expect([found.code, found.stdout.startsWith('bob')]).toEqual([0, true]);
+    const again = { ...around, stdin: Readable.from([made.stdout]) };
+    expect((await landfall(['people', 'redeem', '--output', 'other'], undefined, again)).code).toBe(4);
+  });
+});
+
+describe('landfall tag verify', () => {
+  test('looks again at all that was stored, writes the evidence, and verifies it without a server', async () => {
+    await storePack(whole);
+    const id = String(whole.tagId);
+    const asked = await landfall(['tag', 'verify', id, '--export', 'evidence.json'], 'bob');
+    expect([asked.code, asked.stdout]).toEqual([0, expect.stringContaining('verified') as string]);
+    expect(asked.stdout).toMatch(/decision\.signature +good as of .* by SHA256:/);
+    expect(asked.stdout).toMatch(/decision\.frozen +pack of \d+ bytes/);
+    const offline = { environment: { LANDFALL_URL: 'http://127.0.0.1:9' } };
+    const here = await landfall(['tag', 'verify', '--bundle', 'evidence.json'], undefined, offline);
+    expect([here.code, here.stderr]).toEqual([0, '']);
+    const file = join(world.folder, 'evidence.json');
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.replace('"version": "2.10-3"', '"version": "2.10-4"'));
+    const changed = await landfall(['tag', 'verify', '--bundle', 'evidence.json'], undefined, offline);
+    expect(changed.code).toBe(1);
+    expect(changed.stdout).toContain('not verified: decision.tag-name');
+    await writeFile(file, '{}');
+    expect((await landfall(['tag', 'verify', '--bundle', 'evidence.json'], undefined, offline)).code).toBe(2);
+    expect((await landfall(['tag', 'verify'])).code).toBe(2);
+  });
+});
+
+describe('landfall mark', () => {
+  test('shows how a mark came about, and lowers it for those who may', async () => {
+    await withTransaction(world.db, async (trx) => {
+      const mark = { suiteId: world.main.suiteId, source: 'slip', actor: 'landfall', reason: 'upload 1' };
+      await raiseHighWaterMark(trx, { ...mark, version: '20300101-1' });
+    });
+    const lower = ['mark', 'lower', 'main/landing', 'slip', '1.0-1', '--reason', 'a slip'];
+    expect((await landfall(lower, 'bob')).code).toBe(4);
+    const done = await landfall(lower, 'carol');
+    expect([done.code, done.stdout]).toEqual([0, expect.stringContaining('must be newer than 1.0-1') as string]);
+    expect((await landfall(['mark', 'show', 'main/landing', 'slip'])).stdout).toMatch(/20300101-1 +landfall +upload 1/);
+    const higher = await landfall(['mark', 'lower', 'main/landing', 'slip', '2.0-1', '--reason', 'x'], 'carol');
+    expect([higher.code, higher.stderr]).toEqual([1, expect.stringContaining('2.0-1 is not older') as string]);
+    const audit = await world.db.selectFrom('audit').selectAll().where('action', '=', 'high-water-mark.set').execute();
+    expect(audit).toMatchObject([{ actor: 'person:carol', detail: { before: '20300101-1', after: '1.0-1' } }]);
+  });
+});
+
+describe('landfall key', () => {
+  test('import says whose each key is; a newer export brings expiry and revocation; strangers are left alone', async () => {
+    const keys = await createKeyRing();
+    try {
+      const bobs = await keys.openPgp({ userId: 'Bob <bob@example.org>', expire: '30d' });
+      const stranger = await keys.openPgp({ userId: 'Eve <eve@example.org>' });
+      const both = Buffer.concat([await raw(bobs), await raw(stranger)]);
+      await writeFile(join(world.folder, 'ring.pgp'), both);
+      const unknown = await landfall(['key', 'import', 'ring.pgp'], 'carol');
+      expect(unknown.code).toBe(1);
+      expect(unknown.stdout).toContain('it names the address of bob');
+      await writeFile(join(world.folder, 'bob.asc'), await bobs.publicKey());
+      expect((await landfall(['key', 'import', '--yes', 'bob.asc', '--person', 'bob'], 'bob')).code).toBe(1);
+      const added = await landfall(['key', 'import', '--yes', 'bob.asc', '--person', 'bob'], 'carol');
+      expect([added.code, added.stdout]).toEqual([0, expect.stringContaining('1 key imported') as string]);
+      await keys.setExpiry(bobs, '90d');
+      await writeFile(join(world.folder, 'ring.pgp'), Buffer.concat([await raw(bobs), await raw(stranger)]));
+      const refreshed = await landfall(['key', 'import', '--yes', 'ring.pgp'], 'bob');
+      expect(refreshed.code).toBe(1);
+      expect(refreshed.stdout).toMatch(/~ [0-9A-F]{40} of bob .*\n +expires /);
+      expect(refreshed.stdout).toMatch(/x [0-9A-F]{40} .*\n +it is registered for nobody/);
+      await keys.revoke(bobs);
+      await writeFile(join(world.folder, 'bob.asc'), await bobs.publicKey());
+      const revoked = await landfall(['key', 'import', '--yes', 'bob.asc'], 'bob');
+      expect(revoked.stdout).toContain('is revoked by its owner');
+      expect(revoked.stdout).toContain('landfall key revoke');
+      expect((await landfall(['key', 'list', '--person', 'bob'], 'bob')).stdout).toContain('revoked');
+    } finally {
+      await keys.remove();
+    }
+  });
+
+  test('revoke lists what the key let in, suspends what is not published, and leaves the rest with advice', async () => {
+    await world.db
+      .insertInto('keys')
+      .values({ person_id: world.alice, kind: 'ssh', fingerprint: SIGNER_FINGERPRINT, material: SIGNER_MATERIAL })
+      .execute();
+    const open = await releaseSource(world, '7-1', { source: 'underway' });
+    const tail = SIGNER_FINGERPRINT.slice(-10);
+    const shown = await landfall(['key', 'show', tail], 'bob');
+    expect(shown.stdout).toMatch(/underway 7-1 +main\/landing +under-way/);
+    expect((await landfall(['key', 'revoke', tail, '--yes', '--reason', 'x'], 'bob')).code).toBe(4);
+    expect((await landfall(['key', 'revoke', tail, '--reason', 'x'], 'carol')).code).toBe(2);
+    const done = await landfall(['key', 'revoke', tail, '--yes', '--suspend', '--reason', 'stolen'], 'carol');
+    expect([done.code, done.stderr]).toEqual([0, '']);
+    expect(done.stdout).toMatch(/suspended underway 7-1 +1 job cancelled, version freed/);
+    const where = await landfall(['where', 'underway']);
+    expect(where.stdout).toContain('suspended');
+    expect(where.stdout).toContain('was revoked (stolen)');
+    const trace = await landfall(['watch', '--no-wait', '--json', String(open.submissionId)]);
+    expect(submissionTraceSchema.parse(JSON.parse(trace.stdout))).toMatchObject({ state: 'suspended', settled: true });
+    const verified = await landfall(['tag', 'verify', String(whole.tagId)], 'bob');
+    expect([verified.code, verified.stdout]).toEqual([1, expect.stringContaining('decision.key-revoked') as string]);
+    const again = await landfall(['key', 'revoke', tail, '--yes', '--suspend', '--reason', 'again'], 'alice');
+    expect(again.stdout).toContain('was revoked before');
+  });
+});
+
+/** The frozen pack of a told release has to be there to be looked at. */
+async function storePack(release: Release): Promise<void> {
+  const stored = await world.blobs.put(Buffer.from(`pack of ${release.source}`));
+  if (stored.kind !== 'stored') throw new Error('the pack could not be stored');
+  await sql`ALTER TABLE frozen_inputs DISABLE TRIGGER frozen_inputs_only_added`.execute(world.db);
+  await world.db
+    .updateTable('frozen_inputs')
+    .set({ sha256: stored.sha256, size: stored.size })
+    .where('submission_id', '=', release.submissionId)
+    .execute();
+  await sql`ALTER TABLE frozen_inputs ENABLE TRIGGER frozen_inputs_only_added`.execute(world.db);
+}
+
+async function raw(key: OpenPgpKey): Promise<Buffer> {
+  const read = publicKeyPackets(await key.publicKey());
+  if (read.kind === 'invalid-key') throw new Error(read.reason);
+  return read.bytes;
+}
 
 describe('landfall apply', () => {
   test('plans, refuses what is wrong with its line, applies, and changes nothing the second time', async () => {

@@ -112,16 +112,25 @@ describe('credentials', () => {
     expect(response.headers.get('www-authenticate')).toContain('Bearer');
   });
 
-  test('a person makes tokens for themselves; for others only an administrator', async () => {
-    const ask = async (as: 'bob' | 'carol'): Promise<Response> =>
-      await world.request('/api/v1/tokens', {
+  test('a person makes tokens for themselves; for others an administrator makes a code that works once', async () => {
+    const post = async (path: string, body: unknown, as?: 'bob' | 'carol', authorization?: string): Promise<Response> =>
+      await world.request(path, {
         method: 'POST',
         as,
-        headers: JSON_TYPE,
-        body: JSON.stringify({ name: 'for alice', person: 'alice', validSeconds: 3600 }),
+        headers: { ...JSON_TYPE, ...(authorization === undefined ? {} : { authorization }) },
+        body: JSON.stringify(body),
       });
-    expect((await ask('bob')).status).toBe(403);
-    const made = (await (await ask('carol')).json()) as { secret: string };
+    expect((await post('/api/v1/tokens', { name: 'for alice', person: 'alice' }, 'carol')).status).toBe(400);
+    const invitation = ['/api/v1/people/alice/enrolment', { validSeconds: 3600 }] as const;
+    expect((await post(...invitation, 'bob')).status).toBe(403);
+    const { code } = (await (await post(...invitation, 'carol')).json()) as { code: string };
+    expect((await post('/api/v1/tokens', { name: 'x' }, undefined, `Bearer ${code}`)).status).toBe(403);
+    const redeem = async (): Promise<Response> =>
+      await post('/api/v1/enrolment', { name: 'laptop' }, undefined, `Bearer ${code}`);
+    const answers = await Promise.all([redeem(), redeem()]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 401]);
+    const made = (await answers.find(({ status }) => status === 201)?.json()) as { secret: string };
+    expect(await problemOf(await redeem())).toMatchObject({ status: 401, code: 'enrolment.refused' });
     const who = await world.request('/api/v1/whoami', { headers: { authorization: `Bearer ${made.secret}` } });
     expect(await who.json()).toMatchObject({ handle: 'alice', administrator: false });
   });

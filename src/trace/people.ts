@@ -146,9 +146,9 @@ export async function listKeys(
   filter: { readonly person?: string | undefined; readonly fingerprint?: string | undefined; readonly id?: number },
   viewer: Viewer,
 ): Promise<readonly KeyView[]> {
-  const digits = filter.fingerprint?.startsWith('SHA256:')
-    ? filter.fingerprint.replace(/=+$/, '')
-    : filter.fingerprint?.replace(/^0x|\s/gi, '').toUpperCase();
+  // OpenPGP's are hexadecimal, in any form that people copy them in; SSH's are base64, and every letter counts.
+  const given = filter.fingerprint?.trim().replace(/=+$/, '');
+  const tails = given === undefined ? null : [given, given.replace(/^0x|\s/gi, '').toUpperCase()];
   const { rows } = await sql<{
     id: number;
     person: string;
@@ -170,7 +170,8 @@ export async function listKeys(
     FROM keys k JOIN people p ON p.id = k.person_id
     WHERE (${filter.person ?? null}::text IS NULL OR p.handle = ${filter.person ?? null})
       AND (${filter.id ?? null}::bigint IS NULL OR k.id = ${filter.id ?? null})
-      AND (${digits ?? null}::text IS NULL OR right(k.fingerprint, length(${digits ?? ''})) = ${digits ?? ''})
+      AND (${tails}::text[] IS NULL OR EXISTS (
+        SELECT FROM unnest(${tails}::text[]) AS tail WHERE right(k.fingerprint, length(tail)) = tail))
     ORDER BY p.handle, k.id`.execute(deps.db);
   return rows.map((row) => ({
     id: row.id,

@@ -75,7 +75,7 @@ export async function checkVersionNewer(
     return rejected(
       'version.newer',
       `${name} has held ${source} ${mark}, and ${version} is not newer: a version in a suite never goes down.`,
-      `${releaseNextVersion(ref)} If ${mark} was a mistake, an administrator lowers the mark.`,
+      `${releaseNextVersion(ref)} If ${mark} was a mistake, an administrator lowers the mark: landfall mark lower ${name} ${source} VERSION --reason TEXT.`,
     );
   }
   const order = await suiteOrder(db, suite.id);

@@ -1,0 +1,213 @@
+/**
+ * The tree served by Debian's nginx with the configuration that we ship: the same bytes and the same words to caches as ours,
+ * nothing that ours would not give, and a real apt reads it.
+ */
+import { chmod, chown, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { serve, type ServerType } from '@hono/node-server';
+import { Hono } from 'hono';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createAptClient } from '../../test/scenarios/apt-client.ts';
+import { ordinaryUser } from '../../test/postgres-setup.ts';
+import { createArchiveWorld, putBinary, type ArchiveWorld } from '../../test/scenarios/archive.ts';
+import { exec, findProgram } from '../platform/exec.ts';
+import { spawnService, type Service } from '../platform/service.ts';
+import { archiveFiles } from './archive-files.ts';
+import type { HttpEnv } from './env.ts';
+import { Refusal } from './refusal.ts';
+
+const CONFIGURATION = join(import.meta.dirname, '..', '..', 'packaging', 'nginx', 'landfall-archive.conf');
+
+let world: ArchiveWorld;
+let own: ServerType;
+let nginx: Service;
+let ours: string;
+let theirs: string;
+let pool: string;
+let byHash: string;
+
+beforeAll(async () => {
+  world = await createArchiveWorld({ architectures: ['amd64'] });
+  await putBinary(world, { name: 'hello', version: '1.0-1', architecture: 'amd64' });
+  await world.publish();
+  const row = await world.db.selectFrom('pool_files').select('path').executeTakeFirstOrThrow();
+  pool = row.path;
+  const release = await readFile(join(world.archiveFolder, 'dists/landing/Release'), 'utf8');
+  byHash = `dists/landing/main/binary-amd64/by-hash/SHA256/${/^ ([0-9a-f]{64}) +\d+ main\/binary-amd64\/Packages\.xz$/m.exec(release)?.[1] ?? ''}`;
+
+  const app = new Hono<HttpEnv>();
+  app.onError((error, c) =>
+    error instanceof Refusal
+      ? c.text(error.facts.detail, { status: error.facts.status, headers: error.facts.headers })
+      : c.text(String(error), 500),
+  );
+  app.get('/archive/*', archiveFiles(world.deps));
+  app.all('*', (c) => c.text('ours', 404));
+  const [ownPort, nginxPort] = [await freePort(), await freePort()];
+  own = serve({ fetch: app.fetch, port: ownPort, hostname: '127.0.0.1' });
+  ours = `http://127.0.0.1:${ownPort}`;
+  theirs = `http://127.0.0.1:${nginxPort}`;
+  nginx = await startNginx(nginxPort, ownPort);
+});
+afterAll(async () => {
+  await nginx.stop(2_000);
+  own.close();
+  await world.close();
+});
+
+/** An unprivileged nginx with folders of its own, and of our configuration only the places changed. */
+async function startNginx(port: number, upstream: number): Promise<Service> {
+  const folder = join(world.folder, 'nginx');
+  const shipped = await readFile(CONFIGURATION, 'utf8');
+  const site = shipped
+    .replace('server 127.0.0.1:8463;', `server 127.0.0.1:${upstream};`)
+    .replace('listen 80;', `listen 127.0.0.1:${port};`)
+    .replace('root /var/lib/landfall/archives;', `root ${join(world.folder, 'archives')};`);
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (name) => `${name}_temp_path ${folder}/${name};`,
+  );
+  await exec(['mkdir', '-p', folder], { deadlineMs: 10_000 });
+  await writeFile(
+    join(folder, 'nginx.conf'),
+    `daemon off; master_process off; pid ${folder}/pid; error_log ${folder}/error.log;
+events { worker_connections 64; }
+http { access_log off; ${temporary.join(' ')}
+${site}
+}
+`,
+  );
+  await chmod(world.folder, 0o755);
+  const user = process.getuid?.() === 0 ? await ordinaryUser() : undefined;
+  if (user !== undefined) await chown(folder, user.uid, user.gid);
+  const program = findProgram('nginx') ?? 'nginx';
+  await exec([program, '-t', '-q', '-c', join(folder, 'nginx.conf')], {
+    deadlineMs: 10_000,
+    ...(user === undefined ? {} : { user }),
+  });
+  const service = await spawnService([program, '-c', join(folder, 'nginx.conf')], {
+    doing: 'start nginx',
+    output: { file: join(folder, 'said.log') },
+    ...(user === undefined ? {} : { user }),
+  });
+  for (let tries = 0; tries < 200; tries += 1) {
+    if (
+      await fetch(theirs).then(
+        () => true,
+        () => false,
+      )
+    )
+      return service;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error(`nginx does not answer: ${await readFile(join(folder, 'error.log'), 'utf8')}`);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('there is no port');
+  return address.port;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | null>>;
+  readonly bytes: string;
+}
+
+async function ask(url: string, path: string, init: RequestInit, names: readonly string[]): Promise<Answer> {
+  const response = await fetch(`${url}/archive/main/${path}`, init);
+  const bytes = Buffer.from(await response.arrayBuffer());
+  return {
+    status: response.status,
+    headers: Object.fromEntries(names.map((name) => [name, response.headers.get(name)])),
+    bytes: bytes.toString('base64'),
+  };
+}
+
+const TOLD = ['content-type', 'content-length', 'cache-control', 'accept-ranges', 'x-content-type-options'];
+
+describe('nginx with the configuration that is shipped', () => {
+  it.each([
+    ['InRelease', () => 'dists/landing/InRelease', ['last-modified']],
+    ['the same by the name of an alias', () => 'dists/testing/InRelease', ['last-modified']],
+    ['Release.gpg', () => 'dists/landing/Release.gpg', ['last-modified']],
+    ['an index', () => 'dists/landing/main/binary-amd64/Packages.xz', []],
+    ['the small Release', () => 'dists/landing/main/binary-amd64/Release', []],
+    ['an index by its hash', () => byHash, []],
+    ['a package', () => pool, ['last-modified']],
+  ] as const)('gives %s as ours does: bytes, type, what caches may do', async (_name, path, more) => {
+    for (const method of ['GET', 'HEAD']) {
+      const [one, other] = [
+        await ask(ours, path(), { method }, [...TOLD, ...more]),
+        await ask(theirs, path(), { method }, [...TOLD, ...more]),
+      ];
+      expect(other).toEqual(one);
+      expect(other.status).toBe(200);
+    }
+  });
+
+  it('answers ranges and conditions as ours does', async () => {
+    const modified = (await fetch(`${theirs}/archive/main/${pool}`)).headers.get('last-modified') ?? '';
+    const later = new Date(Date.parse(modified) + 60_000).toUTCString();
+    for (const [headers, status] of [
+      [{ range: 'bytes=10-19' }, 206],
+      [{ range: 'bytes=-7' }, 206],
+      [{ range: 'bytes=999999999-' }, 416],
+      [{ range: 'bytes=0-1,5-6' }, 200],
+      [{ range: 'bytes=10-19', 'if-range': modified }, 206],
+      [{ range: 'bytes=10-19', 'if-range': 'Thu, 01 Jan 1970 00:00:01 GMT' }, 200],
+      [{ 'if-modified-since': modified }, 304],
+      [{ 'if-modified-since': later }, 304],
+      [{ 'if-modified-since': 'Thu, 01 Jan 1970 00:00:01 GMT' }, 200],
+    ] as const) {
+      const [one, other] = [
+        await ask(ours, pool, { headers }, ['content-range']),
+        await ask(theirs, pool, { headers }, ['content-range']),
+      ];
+      expect([headers, one.status, other.status]).toEqual([headers, status, status]);
+      expect(other.headers).toEqual(one.headers);
+      if (status < 300) expect(other.bytes).toBe(one.bytes);
+    }
+    for (const url of [ours, theirs]) {
+      const etag = (await fetch(`${url}/archive/main/${pool}`)).headers.get('etag') ?? '';
+      expect((await ask(url, pool, { headers: { 'if-none-match': etag } }, [])).status).toBe(304);
+      expect((await ask(url, pool, { headers: { 'if-none-match': '"other"' } }, [])).status).toBe(200);
+    }
+  });
+
+  it('H95 gives nothing that ours would not: no chunks, no publications, no reserve, nothing outside', async () => {
+    await writeFile(join(world.folder, 'archives', '.reserve'), 'secret');
+    for (const path of [
+      '.publications/landing/1/InRelease',
+      '.index-chunks/tmp',
+      '../.reserve',
+      'dists/..%2f..%2f.reserve',
+      'dists/../.publications/landing/1/InRelease',
+      'pool/..%2f.index-chunks',
+      'pool/',
+      'pool/none.deb',
+      'dists/',
+    ]) {
+      expect([path, (await fetch(`${theirs}/archive/main/${path}`)).status]).toEqual([path, 404]);
+    }
+    expect((await fetch(`${theirs}/archive/.reserve`)).status).toBe(404);
+    expect(await (await fetch(`${theirs}/builds`)).text()).toBe('ours');
+  });
+
+  it('a real apt updates from it and downloads', async () => {
+    const key = await world.deps.signer.ensureKey('main', 'unused');
+    const client = await createAptClient(join(world.folder, 'apt-nginx'), {
+      url: `${theirs}/archive/main`,
+      suite: 'landing',
+      components: ['main'],
+      key: key.publicKey,
+    });
+    await client.update();
+    expect(await client.packages()).toEqual(['hello=1.0-1']);
+    expect(await client.download('hello')).toHaveLength(1);
+  });
+});

@@ -255,7 +255,10 @@ describe('landfall people', () => {
     expect([made.code, made.stdout]).toEqual([0, expect.stringMatching(/^lfe_[\w-]{43}\n$/) as string]);
     const state = join(world.folder, 'bobs-state');
     const around = { environment: { LANDFALL_STATE_DIR: state, LANDFALL_URL: url } };
-    const redeemed = await landfall(['people', 'redeem'], undefined, { ...around, stdin: Readable.from([made.stdout]) });
+    const redeemed = await landfall(['people', 'redeem'], undefined, {
+      ...around,
+      stdin: Readable.from([made.stdout]),
+    });
     expect([redeemed.code, redeemed.stderr]).toEqual([0, '']);
     expect(redeemed.stdout).toContain('you are bob');
     const found = await landfall(['people', 'bob'], undefined, { environment: { LANDFALL_STATE_DIR: state } });
@@ -412,19 +415,48 @@ describe('landfall doctor', () => {
   });
 });
 
-describe('landfall tag notify', () => {
-  test('makes the server look, and prints what a push would', async () => {
-    const { code, stdout } = await landfall([
-      'tag',
-      'notify',
-      'packages/hello',
-      '--tag',
-      'landfall/2.10-3',
-      '--wait',
-      '1',
-    ]);
+describe('landfall git list', () => {
+  test('says when each was looked at, and what stands in the way with what to do', async () => {
+    const hello = world.db.updateTable('git_repositories').where('name', '=', 'packages/hello');
+    await hello
+      .set({
+        failed_looks: 3,
+        obstacle_code: 'repository.gone',
+        obstacle_sentence: 'packages/hello is not there, or not for us: not found.',
+        obstacle_remedy: 'correct its url: landfall apply',
+        obstacle_since: new Date(),
+        next_look_at: new Date(Date.now() + 3_600_000),
+      })
+      .execute();
+    const { code, stdout } = await landfall(['git', 'list']);
     expect(code).toBe(0);
-    expect(stdout).toContain('landfall: landfall/2.10-3: accepted.');
+    expect(stdout).toContain('packages/hello: packages/hello is not there, or not for us: not found.');
+    expect(stdout).toContain('correct its url: landfall apply');
+    expect(stdout).toMatch(/packages\/hello +\S+ +landfall\/ to main +never looked at, next in (59|60) min|1 h 0/);
+    await hello
+      .set({
+        failed_looks: 0,
+        obstacle_code: null,
+        obstacle_sentence: null,
+        obstacle_remedy: null,
+        obstacle_since: null,
+      })
+      .execute();
+    expect((await landfall(['git', 'list', '--obstructed'])).stdout).toContain('No Git repository');
+  });
+});
+
+describe('landfall tag notify', () => {
+  test('makes the server look, and prints what was decided', async () => {
+    const asked = ['tag', 'notify', 'packages/hello', 'landfall/2.10-3', '--wait', '1'];
+    const { code, stdout } = await landfall(asked);
+    expect(code).toBe(0);
+    expect(stdout).toContain('landfall/2.10-3 in packages/hello: accepted\n');
+    const { tags } = JSON.parse((await landfall([...asked, '--json'])).stdout) as { tags: unknown[] };
+    expect(tags).toMatchObject([{ name: 'landfall/2.10-3', state: 'accepted' }]);
+    expect((await landfall(['tag', 'notify', 'packages/hello'])).stdout).toBe(
+      'noted, packages/hello is looked at now\n',
+    );
     expect((await landfall(['tag', 'notify', 'packages/unknown'])).code).toBe(5);
     await publish(world);
   });

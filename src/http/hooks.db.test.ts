@@ -13,7 +13,7 @@ import {
   type ForgeName,
   type ForgeRequest,
 } from '../../test/scenarios/forge-payloads.ts';
-import { commitPackage, tagRelease, type PackageCommits } from '../../test/scenarios/git-package.ts';
+import { commitPackage, tagRelease } from '../../test/scenarios/git-package.ts';
 import { createRepository, type TestRepository } from '../../test/scenarios/git-repository.ts';
 import { createTagWorld, type TagWorld } from '../../test/scenarios/git-world.ts';
 import { createKeyRing, type KeyRing, type OpenPgpKey } from '../../test/scenarios/keys.ts';
@@ -38,7 +38,6 @@ let keys: KeyRing;
 let alice: OpenPgpKey;
 let world: TagWorld;
 let repository: TestRepository;
-let commits: PackageCommits;
 let folder: TemporaryDirectory;
 let leaseDesk: LeaseDesk;
 let server: HttpServer;
@@ -54,7 +53,6 @@ beforeAll(async () => {
   const personId = await world.addPerson({ handle: 'alice', name: 'Alice Example', keys: [alice] });
   token = (await withTransaction(db, async (trx) => await createAccessToken(trx, { personId, name: 'test' }))).secret;
   repository = await createRepository();
-  commits = await commitPackage(repository, { version: '1.0-1' });
   folder = await makeTemporaryDirectory('lf-hooks-');
   const paths = statePaths(folder.path);
   const log = silentLogger();

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isMemberPath, memberPath, memberUrl, patternProblem, placeOf } from './git-places.ts';
@@ -103,7 +104,12 @@ describe('H99 the secret of a hook', () => {
   const secret = new HookSecret(Buffer.from('correct-horse-battery'));
 
   test('shows itself to nobody: not as text, as JSON, in a template or in a log', () => {
-    const shown = [String(secret), JSON.stringify({ secret }), `${secret}`, JSON.stringify(Object.entries(secret))];
+    const shown = [
+      String(secret),
+      JSON.stringify({ secret }),
+      inspect({ secret }),
+      JSON.stringify(Object.entries(secret)),
+    ];
     for (const text of shown) expect(text).not.toContain('horse');
   });
 

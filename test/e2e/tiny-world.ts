@@ -10,6 +10,7 @@ import { sql } from 'kysely';
 import { findMirror, type Mirror } from '../../src/app/demo/mirror.ts';
 import { askSupervisor, type RoleState } from '../../src/app/supervisor.ts';
 import { applyRoute, planRoute } from '../../src/contract/apply.ts';
+import { gitRepositoriesRoute } from '../../src/contract/git-repositories.ts';
 import { createClient, type Client } from '../../src/contract/client.ts';
 import { createDatabase, type DatabaseConnection, type Db } from '../../src/platform/database.ts';
 import { statePaths, type Paths } from '../../src/platform/paths.ts';
@@ -99,6 +100,17 @@ export async function tinyWorld(name: string): Promise<TinyWorld> {
       const plan = await client.call(planRoute, { body: { files } });
       if (plan.kind === 'problems') throw new Error(JSON.stringify(plan.problems));
       await client.call(applyRoute, { body: { files, hash: plan.hash } });
+      // What is pushed before the first look belongs to the baseline, which decides nothing.
+      await until(
+        async () => {
+          const { repositories } = await client.call(gitRepositoriesRoute, {});
+          return (
+            repositories.some(({ name, lastLookAt }) => name === TINY_REPOSITORY && lastLookAt !== null) || undefined
+          );
+        },
+        `the first look at ${TINY_REPOSITORY}`,
+        60_000,
+      );
     },
     serve: async (surroundings = {}) => {
       const output = paths.log('machine');

@@ -26,7 +26,7 @@ import {
   pushUnsignedTag,
   type DemoRepository,
 } from './repository.ts';
-import { buildFor, decidedTag, hasFailed, publishedOrFailed } from './wait.ts';
+import { buildFor, decidedTag, firstLook, hasFailed, publishedOrFailed } from './wait.ts';
 
 /** What the demo has shown, for people and, with `--json`, for programs. */
 export interface DemoFacts {
@@ -112,6 +112,7 @@ export async function runDemo(world: DemoWorld): Promise<DemoFacts> {
   await installHook(repository, `${world.url}/hooks/git/${REPOSITORY}`);
   await timed('distribution file applied', async () => {
     await applyDistribution(client, join(world.folder, 'distribution'), { mirror, repository, alice, bob });
+    await firstLook(client, REPOSITORY);
   });
   await timed('worker joined with a one-time token', async () => {
     await world.addWorker({ name: `${mirror.architecture}-1`, pool: POOL, architecture: mirror.architecture });

@@ -1,6 +1,7 @@
 /** Waiting for what Landfall does by itself: asked again until it is so, with a limit, and the last answer in the error. */
 import type { Client } from '../../contract/client.ts';
 import { buildRoute, type Build } from '../../contract/builds.ts';
+import { gitRepositoriesRoute } from '../../contract/git-repositories.ts';
 import { submissionRoute, type SubmissionTrace } from '../../contract/submissions.ts';
 import { tagsRoute, type Tag } from '../../contract/tags.ts';
 import { LandfallError } from '../../platform/errors.ts';
@@ -30,6 +31,17 @@ async function until<T, R>(options: {
     }
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
+}
+
+/** Until a Git repository was looked at for the first time: what is pushed before that belongs to its baseline. */
+export async function firstLook(client: Client, repository: string): Promise<void> {
+  await until({
+    ask: async () => (await client.call(gitRepositoriesRoute, {})).repositories,
+    done: (found) => found.some(({ name, lastLookAt }) => name === repository && lastLookAt !== null) || undefined,
+    describe: (found) => found.find(({ name }) => name === repository)?.obstacle?.sentence ?? 'it was not looked at',
+    waitingFor: `the first look at ${repository}`,
+    deadlineMs: 60_000,
+  });
 }
 
 /** The tag under `ref`, once it is decided. */

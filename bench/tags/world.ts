@@ -262,7 +262,7 @@ action = "release"
 archive = "main"
 suites = "landing"
 packages = "*"
-${forges.map((forge) => `\n[git."${forge.name}"]\nurl = "${forge.url}"\nallow-file = true\nprefixes = { ${DISTRO} = "main" }\n`).join('')}`;
+${forges.map((forge) => `\n[git."${forge.name}"]\nurl = "${forge.url}"\nallow-file = true\nnotices-per-minute = 6000\nprefixes = { ${DISTRO} = "main" }\n`).join('')}`;
   const client = createClient({ url, token });
   const attachments = [{ name: 'bea.asc', bytes: corpus.publicKey.toString('base64') }];
   const files = [{ name: 'distribution.toml', text, attachments }];

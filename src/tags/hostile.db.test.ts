@@ -59,6 +59,12 @@ describe('H70 addresses and refs that are commands', () => {
     ['http://127.0.0.1/x.git', 'repository.address'],
     ['git://127.0.0.1/x.git', 'repository.address'],
     ['ssh://-oProxyCommand=touch/x', 'repository.address'],
+    ['ssh://a$(touch${IFS}/tmp/landfall-h70)/x', 'repository.address'],
+    ['ssh://-l@127.0.0.1`id`/x', 'repository.address'],
+    ['https://127.0.0.1;touch/x', 'repository.address'],
+    ['https://127.0.0.1/group/../other/x', 'repository.address'],
+    ['https://127.0.0.1/group/%2E%2e/other/x', 'repository.address'],
+    ['https://alice:secret@127.0.0.1/x', 'repository.address'],
   ])('%s is never given to git', async (url, code) => {
     const id = await world.register(repository, { name: `h70/${count++}`, url });
     await expect(world.scan(id)).rejects.toMatchObject({ code });

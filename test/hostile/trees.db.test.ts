@@ -3,7 +3,8 @@
  * doors of the gate. Whatever they hold, there is one decision, in words, and the next right tag is accepted.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -292,6 +293,49 @@ describe('what a forge may hold beside the tag', () => {
     const { stdout } = await git(['for-each-ref', '--format=%(refname)'], { gitDir: mirror, deadlineMs: 60_000 });
     expect(stdout.toString()).toContain(`refs/landfall/tags/${tagId}`);
     expect(stdout.toString()).not.toContain('refs/replace');
+  });
+
+  test('H72 a forge that lacks objects on purpose has no command of its configuration run for them', async () => {
+    const partial = await createRepository();
+    try {
+      const id = await world.register(partial, { name: 'h72/partial' });
+      const version = nextVersion();
+      const marker = join(partial.gitDir, 'executed');
+      const commits = await commitPackage(partial, { version, files: { lacking: 'soon gone' } });
+      await tagRelease(partial, commits, alice.sign, { version });
+      const blob = (await partial.git(['rev-parse', `${commits.commitId}:lacking`])).trim();
+      await partial.git(['repack', '-a', '-d', '-q', '--no-write-bitmap-index']);
+      // The pack without that blob takes the place of the whole one.
+      const all = await partial.git(['cat-file', '--batch-all-objects', '--batch-check=%(objectname)']);
+      const folder = join(partial.gitDir, 'objects', 'pack');
+      const whole = await readdir(folder);
+      const rest = all
+        .trim()
+        .split('\n')
+        .filter((one) => one !== blob);
+      await partial.git(['pack-objects', '-q', join(partial.gitDir, 'rest')], `${rest.join('\n')}\n`);
+      for (const name of whole) await rm(join(folder, name));
+      for (const name of (await readdir(partial.gitDir)).filter((one) => one.startsWith('rest-'))) {
+        await rename(join(partial.gitDir, name), join(folder, name.replace('rest-', 'pack-')));
+      }
+      for (const [name, value] of [
+        ['core.repositoryformatversion', '1'],
+        ['extensions.partialClone', 'evil'],
+        ['remote.evil.promisor', 'true'],
+        ['remote.evil.url', partial.url],
+        ['remote.evil.uploadpack', `touch ${marker}; false`],
+      ] as const) {
+        await partial.git(['config', name, value]);
+      }
+      await expect(partial.git(['cat-file', 'blob', blob])).rejects.toThrow();
+      expect(existsSync(marker), 'the trap works for whoever lets git fetch what is lacking').toBe(true);
+      await rm(marker);
+      const tag = await world.push(id, `refs/tags/landing/${version}`);
+      expect(tag.state, verdict(tag)).toBe('obstructed');
+      expect(existsSync(marker)).toBe(false);
+    } finally {
+      await partial.remove();
+    }
   });
 
   test('H70 refs with odd names beside it are passed over', async () => {

@@ -52,7 +52,6 @@ export async function makePristineOrigs(
   try {
     const repository = join(work, 'repository.git');
     await exec(['cp', '-a', '--', gitDir, repository], { doing: 'copy the frozen objects', deadlineMs: DEADLINE_MS });
-    await writeNoAttributes(repository);
     await git(['update-ref', 'refs/heads/pristine-tar', commits.pristineTar], {
       gitDir: repository,
       deadlineMs: 60_000,
@@ -66,15 +65,8 @@ export async function makePristineOrigs(
         return unusable(`its ${name} is of the folder ${component}, which upstream= does not have`);
       const id = await textOf(gitDir, data.get(`${name}.id`));
       if (id !== tree) return unusable(`its ${name}.id names ${id ?? 'nothing'}, and the tree of upstream= is ${tree}`);
-      const made = await confined(['pristine-tar', 'checkout', `/work/${name}`], {
-        folder: work,
-        cwd: '/work',
-        env: { GIT_DIR: '/work/repository.git', TMPDIR: '/work/tmp' },
-        deadlineMs: DEADLINE_MS,
-        doing: `make ${name} with pristine-tar`,
-        okCodes: 'any',
-      });
-      if (made.code !== 0) return unusable(made.stdout.toString('utf8').trim().split('\n').slice(-3).join('; '));
+      const failure = await checkOut(work, name);
+      if (failure !== undefined) return unusable(failure);
       const content = await compareTarball(repository, tree, work, name);
       if (content.kind === 'other') return unusable(`${name} is not what upstream= holds: ${content.reason}`);
       await rename(join(work, name), join(folder, name));
@@ -90,6 +82,31 @@ export async function makePristineOrigs(
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+/**
+ * Has pristine-tar make the tarball; gives its words when it cannot. It was described over `git archive`, which obeys the
+ * attributes of the tree where the maintainer's clone had them in force; where they were made void, it is so here. None of them
+ * runs a program: there is no configuration that would name one. What comes out is compared with the tree either way.
+ */
+async function checkOut(work: string, name: string): Promise<string | undefined> {
+  let words = '';
+  for (const attributes of ['obeyed', 'void'] as const) {
+    if (attributes === 'void') await writeNoAttributes(join(work, 'repository.git'));
+    else await rm(join(work, 'repository.git/info/attributes'), { force: true });
+    const made = await confined(['pristine-tar', 'checkout', `/work/${name}`], {
+      folder: work,
+      cwd: '/work',
+      env: { GIT_DIR: '/work/repository.git', TMPDIR: '/work/tmp' },
+      deadlineMs: DEADLINE_MS,
+      doing: `make ${name} with pristine-tar`,
+      okCodes: 'any',
+    });
+    if (made.code === 0) return undefined;
+    words = made.stdout.toString('utf8').trim().split('\n').slice(-3).join('; ');
+    await rm(join(work, name), { force: true });
+  }
+  return words;
 }
 
 /** The tree that each component's tarball holds; the main one (`''`) holds what is in no component. */

@@ -590,6 +590,20 @@ describe('15 policy', () => {
     expectRejected(await release(attempt), code, words);
   });
 
+  test.each<[string, Attempt, string]>([
+    ['--quilt=dpm', { text: { quilt: 'dpm' } }, 'git-dpm update-patches'],
+    ['--quilt=nofix', { text: { quilt: 'nofix' } }, 'make it again with --quilt=linear'],
+    ['--quilt=single', { text: { quilt: 'single' } }, 'dpkg-source --commit'],
+    ['format 1.0', { facts: { format: '1.0' } }, 'echo "3.0 (quilt)" > debian/source/format; dpkg-source --commit'],
+    [
+      'format 1.0 without upstream',
+      { version: '76', facts: { format: '1.0' }, text: { quilt: undefined, upstream: undefined } },
+      'echo "3.0 (native)" > debian/source/format.',
+    ],
+  ])('%s: the refusal says what to do instead', async (_name, attempt, way) => {
+    expect((await release(attempt)).decisions[0]?.remedy).toContain(way);
+  });
+
   test('a native package, a patches-applied branch, and one that says nothing, are taken', async () => {
     const native = await release({
       version: '78',

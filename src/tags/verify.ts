@@ -86,7 +86,7 @@ export async function verifyTag(db: Db, candidate: Candidate, source: TagSource,
     record.take('version.unused', await checkVersionUnused(db, candidate, claim));
     record.take('version.newer', await checkVersionNewer(db, candidate, claim, suite));
     const upstream = record.take('upstream.bound', await checkUpstreamBound(candidate, claim, commit, source));
-    record.take('policy.source-format', checkSourceFormat(candidate, commit));
+    record.take('policy.source-format', checkSourceFormat(candidate, claim, commit));
     const quilt = record.take('policy.quilt-mode', checkQuiltMode(candidate, claim, commit));
     record.take('policy.native-version', checkNativeVersion(candidate, claim, commit));
     record.take('policy.submodules', checkSubmodules(candidate, commit, upstream));

@@ -83,16 +83,22 @@ export async function sourcePackages(): Promise<readonly string[]> {
   return await enough(folder, '.dsc', whole);
 }
 
-/** The .dsc of each of these source packages, with all their files beside it. They are fetched once, together. */
-export async function sourcePackagesOf(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+/**
+ * The .dsc of these source packages, with all their files beside it; fetched once, together. A mirror may lack some; fewer than
+ * `atLeast` are an error.
+ */
+export async function sourcePackagesOf(
+  names: readonly string[],
+  atLeast: number = names.length,
+): Promise<ReadonlyMap<string, string>> {
   const [folder, whole] = await fetchSources(`sources-${sha256(names.join(' ')).slice(0, 12)}`, names);
   const found = new Map<string, string>();
   for (const name of names) {
     const dsc = whole.find((file) => file.startsWith(`${name}_`));
     if (dsc !== undefined) found.set(name, join(folder, dsc));
   }
+  if (found.size >= atLeast) return found;
   const missing = names.filter((name) => !found.has(name));
-  if (missing.length === 0) return found;
   await rm(folder, { recursive: true, force: true });
   throw new Error(`apt could not fetch the source packages ${missing.join(', ')}: is the mirror reachable, and whole?`);
 }
@@ -101,7 +107,7 @@ async function fetchSources(set: string, names: readonly string[]): Promise<[str
   const [main] = await requireLists();
   const options = await sourceOptions();
   const folder = await cached(`${set}-${main.suite}`, async (empty) => {
-    await exec(['apt-get', 'source', '--download-only', '--quiet', ...sandbox, ...options, ...names], {
+    await exec(['apt-get', 'source', '--download-only', '--only-source', '--quiet', ...sandbox, ...options, ...names], {
       cwd: empty,
       deadlineMs: DEADLINE_MS,
       okCodes: 'any',

@@ -14,16 +14,34 @@ const QUILT_MODES = ['gbp', 'unapplied', 'linear', 'baredebian'] as const;
 /** What dgit takes when a tag says nothing. @see tag2upload(5) */
 const DEFAULT_QUILT_MODE = 'linear';
 
+/** How a branch of another layout becomes one that is understood; for layouts that Debian's client offers. */
+const CONVERSIONS: ReadonlyMap<string, string> = new Map([
+  ['dpm', 'export the patches (git-dpm update-patches), and make it again with --quilt=linear'],
+  ['nofix', 'make it again with --quilt=linear, which is the same branch'],
+  ...['single', 'smash', 'try-linear', 'auto'].map(
+    (mode) =>
+      [
+        mode,
+        'put the changes to upstream files into debian/patches (dpkg-source --commit), and make it again with --quilt=linear',
+      ] as const,
+  ),
+]);
+
 /** `policy.source-format` */
-export function checkSourceFormat(candidate: Candidate, commit: BoundCommit): CheckResult<string> {
+export function checkSourceFormat(candidate: Candidate, claim: Claim, commit: BoundCommit): CheckResult<string> {
   const { archive, ref, repository } = candidate;
   const format = commit.sourceFormat;
   const known = [QUILT_FORMAT, NATIVE_FORMAT].filter((one) => archive.acceptedFormats.includes(one));
   if (!known.includes(format)) {
+    const version = parseVersion(claim.version);
+    const native = !('kind' in version) && isNative(version) && known.includes(NATIVE_FORMAT);
+    const better = native ? NATIVE_FORMAT : (known[0] ?? QUILT_FORMAT);
+    const patches =
+      better === QUILT_FORMAT ? '; dpkg-source --commit puts what differs from upstream into debian/patches' : '';
     return rejected(
       'policy.source-format',
       `Source format ${listWords(known.map(quote), 'or')} was expected in debian/source/format, and ${quote(format)} was found.`,
-      `Convert the package: mkdir -p debian/source; echo "${known[0] ?? QUILT_FORMAT}" > debian/source/format. ${mendAndTagAgain(ref, repository.plainTags)}`,
+      `Convert the package: mkdir -p debian/source; echo "${better}" > debian/source/format${patches}. ${mendAndTagAgain(ref, repository.plainTags)}`,
     );
   }
   return passed(format, format);
@@ -55,7 +73,8 @@ export function checkQuiltMode(candidate: Candidate, claim: Claim, commit: Bound
   if (mode === undefined) {
     return reject(
       `A branch laid out as ${listWords(QUILT_MODES, 'or')} was expected, and the tag says --quilt=${asked}, which is not supported.`,
-      'convert the branch, then tag it again with --quilt=gbp, --quilt=linear or --quilt=baredebian',
+      CONVERSIONS.get(asked) ??
+        'convert the branch, and make it again with --quilt=gbp, --quilt=linear or --quilt=baredebian',
     );
   }
   return passed(mode, claim.quilt === undefined ? `${mode}, as the tag says nothing` : mode);

@@ -1,11 +1,17 @@
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createArchiveWorld, putBinary, putBlob, stopAt, type ArchiveWorld } from '../../test/scenarios/archive.ts';
-import { fixedClock } from '../platform/clock.ts';
+import { openAlerts } from '../platform/alerts.ts';
+import { fixedClock, systemClock } from '../platform/clock.ts';
+import { withTransaction } from '../platform/database.ts';
+import { silentLogger } from '../platform/log.ts';
+import { startTasks } from '../platform/tasks.ts';
+import { enqueuePublication } from './accept.ts';
 import { collectIndexChunks, collectOrphans } from './orphans.ts';
 import type { FaultPoint } from './publish/publication.ts';
 import { publishSuite } from './publish/publisher.ts';
 import { renewSuites } from './renew.ts';
+import { holdOpenSerial } from './suite-content.ts';
 import { archiveTasks } from './tasks.ts';
 
 let world: ArchiveWorld;
@@ -71,6 +77,47 @@ describe('renewing', () => {
     await apt.update();
   });
 
+  it('raises an alert that says why when it cannot, long before readers notice, and ends it when it could', async () => {
+    await world.publish();
+    await renewSuites(world.db);
+    expect(await openAlerts(world.db, ['public'])).toEqual([]);
+    await sql`UPDATE publications SET date = date - interval '4 days', valid_until = valid_until - interval '4 days'`.execute(
+      world.db,
+    );
+    await renewSuites(world.db);
+    await sql`UPDATE graphile_worker._private_jobs SET last_error = 'the signer is away'`.execute(world.db);
+    await renewSuites(world.db);
+    const [alert, ...others] = await openAlerts(world.db, ['public']);
+    expect(others).toEqual([]);
+    expect(alert).toMatchObject({ key: 'suite.not-renewed main/landing', data: { archive: 'main', suite: 'landing' } });
+    expect(alert?.sentence).toMatch(/^the suite main\/landing expires at .* UTC and could not be renewed/);
+    const told = await world.db.selectFrom('events').select('kind').where('kind', '=', 'alert.raised').execute();
+    expect(told).toHaveLength(1);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await run('archive.publish', { suiteId: world.suiteId, reason: 'renewal' });
+    await renewSuites(world.db);
+    expect(await openAlerts(world.db, ['public'])).toEqual([]);
+  });
+
+  it('says when a publication that was begun does not end, with the words of the last try', async () => {
+    await world.publish();
+    await putBinary(world, { name: 'hello', version: '1', architecture: 'all' });
+    await new Promise((resolve) => setTimeout(resolve, 1_050));
+    await expect(publishSuite({ ...world.deps, fault: stopAt('written') }, world.suiteId, 'change')).rejects.toThrow();
+    await sql`UPDATE publications SET started_at = started_at - interval '1 hour' WHERE state = 'written'`.execute(
+      world.db,
+    );
+    await renewSuites(world.db);
+    await sql`UPDATE graphile_worker._private_jobs SET last_error = E'could not sign: no space left\nat somewhere', attempts = 1`.execute(
+      world.db,
+    );
+    const before = await openAlerts(world.db, ['public']);
+    expect(before.map(({ key }) => key)).toEqual(['suite.not-published main/landing']);
+    await world.publish();
+    await renewSuites(world.db);
+    expect(await openAlerts(world.db, ['public'])).toEqual([]);
+  });
+
   it('H111 apt refuses a Release that expired', async () => {
     await world.db.updateTable('suites').set({ valid_for: '1 second' }).execute();
     await world.publish();
@@ -83,6 +130,54 @@ describe('renewing', () => {
 });
 
 describe('the task that publishes', () => {
+  it('makes few publications of a burst of 100 changes, each of which asks for one, and leaves none out', async () => {
+    await world.publish();
+    await putBinary(world, { name: 'hello', version: '1', architecture: 'all' });
+    const tasks = await startTasks({
+      connection: world.database.connection,
+      concurrency: 3,
+      logger: silentLogger(),
+      cron: [],
+      handlers: archiveTasks({ ...world.deps, clock: systemClock }),
+    });
+    try {
+      const { id, stanza } = await world.db
+        .selectFrom('binary_packages')
+        .select(['id', 'stanza'])
+        .executeTakeFirstOrThrow();
+      for (let number = 1; number <= 100; number += 1) {
+        await withTransaction(world.db, async (trx) => {
+          const serial = await holdOpenSerial(trx, world.suiteId);
+          await sql`
+            WITH made AS (
+              INSERT INTO binary_packages (archive_id, upload_id, source_package_id, name, version, architecture, component, stanza, sha256)
+              SELECT archive_id, upload_id, source_package_id, 'burst-' || ${number}::int, version, architecture, component,
+                replace(${stanza}, 'Package: hello', 'Package: burst-' || ${number}::int), sha256
+              FROM binary_packages WHERE id = ${id} RETURNING id)
+            INSERT INTO suite_binaries (suite_id, architecture, binary_package_id, added_serial)
+            SELECT ${world.suiteId}, 'amd64', id, ${serial} FROM made`.execute(trx);
+          await enqueuePublication(trx, world.suiteId);
+        });
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      const apt = await world.apt();
+      for (let packages: string[] = []; packages.length < 101;) {
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        await apt.update();
+        packages = await apt.packages();
+      }
+    } finally {
+      await tasks.stop();
+    }
+    const rows = await world.db.selectFrom('publications').select('date').orderBy('serial').execute();
+    const seconds = rows.map(({ date }) => date.getTime() / 1_000);
+    expect(new Set(seconds).size).toBe(seconds.length);
+    expect(seconds).toEqual([...seconds].sort((a, b) => a - b));
+    // One a second at most; a burst of a few seconds gives a few.
+    expect(rows.length - 1).toBeLessThanOrEqual((seconds.at(-1) ?? 0) - (seconds[0] ?? 0) + 1);
+    expect(rows.length).toBeLessThan(50);
+  });
+
   it('comes again a second later when another publisher works on the suite', async () => {
     const deps = {
       ...world.deps,

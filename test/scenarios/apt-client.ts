@@ -5,6 +5,7 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exec, type ExecResult } from '../../src/platform/exec.ts';
+import type { DebianRoot } from './debian-root.ts';
 
 export interface AptSource {
   readonly url: string;
@@ -14,6 +15,13 @@ export interface AptSource {
   readonly key: string;
   /** Options of the line besides signed-by: `check-valid-until=no`. */
   readonly options?: string;
+}
+
+export interface AptOptions {
+  /** The Debian release whose apt it is; default: this machine's. */
+  readonly root?: DebianRoot;
+  /** More of apt.conf(5), after the client's own. */
+  readonly configuration?: readonly string[];
 }
 
 export interface AptClient {
@@ -26,6 +34,8 @@ export interface AptClient {
   packages(): Promise<string[]>;
   /** `apt-get download` into a folder; the names of the files. */
   download(name: string): Promise<string[]>;
+  /** Any of apt's programs, with the client's configuration; what it prints. */
+  run(program: 'apt-get' | 'apt-cache', ...args: readonly string[]): Promise<string>;
   /** `apt-get source --download-only`; the names of the files. */
   source(name: string): Promise<string[]>;
 }
@@ -35,6 +45,7 @@ export async function createAptClient(
   folder: string,
   source: AptSource,
   architecture: string = 'amd64',
+  { root, configuration = [] }: AptOptions = {},
 ): Promise<AptClient> {
   for (const part of ['lists/partial', 'cache/archives/partial', 'etc', 'work']) {
     await mkdir(join(folder, part), { recursive: true });
@@ -59,9 +70,10 @@ export async function createAptClient(
     'Acquire::Check-Valid-Until=true',
     'Acquire::Check-Date=true',
     'Acquire::Retries=0',
+    ...configuration,
   ].flatMap((option) => ['-o', option]);
   const apt = async (program: string, args: readonly string[], anyCode = false): Promise<ExecResult> =>
-    await exec([program, ...options, ...args], {
+    await exec(prefixed(root === undefined ? [] : inRoot(root, folder), [program, ...options, ...args]), {
       deadlineMs: 60_000,
       cwd: join(folder, 'work'),
       ...(anyCode ? { okCodes: 'any' as const } : {}),
@@ -85,7 +97,22 @@ export async function createAptClient(
         .map((stanza) => `${field(stanza, 'Package')}=${field(stanza, 'Version')}`)
         .sort();
     },
+    run: async (program, ...args) => (await apt(program, args)).stdout.toString('utf8'),
     download: (name) => fetched(['download', name]),
     source: (name) => fetched(['source', '--download-only', name]),
   };
+}
+
+/** Runs what follows in another release's root: it sees that, read-only, the client's folder, and the network. */
+function inRoot({ path }: DebianRoot, folder: string): string[] {
+  if (path === '/') return [];
+  return [
+    ...['bwrap', '--unshare-user', '--unshare-pid', '--die-with-parent', '--ro-bind', path, '/'],
+    ...['--dev', '/dev', '--proc', '/proc', '--tmpfs', '/tmp', '--tmpfs', '/run', '--bind', folder, folder, '--'],
+  ];
+}
+
+function prefixed(before: readonly string[], argv: readonly [string, ...string[]]): readonly [string, ...string[]] {
+  const [first, ...rest] = before;
+  return first === undefined ? argv : [first, ...rest, ...argv];
 }

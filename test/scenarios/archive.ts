@@ -7,22 +7,21 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CheckDeps } from '../../src/archive/checks/deps.ts';
 import type { FaultPoint, PublishDeps } from '../../src/archive/publish/publication.ts';
+import { inspectDeb } from '../../src/archive/read-deb.ts';
 import { publishSuite } from '../../src/archive/publish/publisher.ts';
 import { folderStorages, type Storages } from '../../src/archive/storage.ts';
-import { readDebControl } from '../../src/debian/deb.ts';
-import { formatPackagesStanza } from '../../src/debian/packages.ts';
+import { packageLocation } from '../../src/debian/contents.ts';
+import { formatPackagesStanza, formatTranslationStanza } from '../../src/debian/packages.ts';
 import { poolPath } from '../../src/debian/pool.ts';
 import { createFolderBlobStore, type FolderBlobStore } from '../../src/platform/blobs.ts';
-import { LandfallError } from '../../src/platform/errors.ts';
 import { exec } from '../../src/platform/exec.ts';
 import { makeTemporaryDirectory } from '../../src/platform/files.ts';
 import { silentLogger } from '../../src/platform/log.ts';
 import { statePaths } from '../../src/platform/paths.ts';
-import { xzDecompress, zstdDecompress } from '../../src/platform/xz.ts';
 import { createSignerClient } from '../../src/signer/client.ts';
 import { runSigner, type RunningSigner } from '../../src/signer/server.ts';
 import { createTestDatabase, type TestDatabase } from '../postgres.ts';
-import { createAptClient, type AptClient } from './apt-client.ts';
+import { createAptClient, type AptClient, type AptOptions } from './apt-client.ts';
 import { serveArchives, type ArchiveServer } from './archive-server.ts';
 
 export interface ArchiveWorld {
@@ -38,7 +37,7 @@ export interface ArchiveWorld {
   readonly archiveFolder: string;
   readonly server: ArchiveServer;
   /** A fresh apt of that architecture that reads the suite. */
-  apt(architecture?: string, suite?: string): Promise<AptClient>;
+  apt(architecture?: string, suite?: string, options?: AptOptions): Promise<AptClient>;
   /** Publishes until there is nothing new, waiting for the next second where it must. */
   publish(): Promise<number>;
   /** Ends the signer and starts it again, with what it remembers. */
@@ -99,16 +98,17 @@ export async function createArchiveWorld(options: WorldOptions = {}): Promise<Ar
     })
     .returning('id')
     .executeTakeFirstOrThrow();
+  const storage = options.storage ?? folderStorages(paths);
+  const server = await serveArchives({ db, storage });
   const deps: PublishDeps & CheckDeps = {
     db,
     blobs,
     paths,
     signer: createSignerClient({ socket: paths.signerSocket }),
     log: silentLogger(),
-    storage: options.storage ?? folderStorages(paths),
-    publicUrl: 'http://127.0.0.1',
+    storage,
+    publicUrl: server.url,
   };
-  const server = await serveArchives(deps);
   const clients: AptClient[] = [];
   const world: ArchiveWorld = {
     database,
@@ -120,12 +120,13 @@ export async function createArchiveWorld(options: WorldOptions = {}): Promise<Ar
     suiteId: suite.id,
     archiveFolder: paths.archive('main'),
     server,
-    apt: async (architecture, name = 'landing') => {
+    apt: async (architecture, name = 'landing', aptOptions = {}) => {
       const key = await deps.signer.ensureKey('main', 'Landfall archive main');
       const client = await createAptClient(
         join(temporary.path, `apt-${clients.length}`),
         { url: `${server.url}/archive/main`, suite: name, components: ['main'], key: key.publicKey },
         architecture,
+        aptOptions,
       );
       clients.push(client);
       return client;
@@ -172,6 +173,11 @@ export interface BinarySpec {
   readonly source?: string;
   readonly section?: string;
   readonly fields?: readonly string[];
+  /** Files besides the copyright, by path, with their content. */
+  readonly files?: Readonly<Record<string, string>>;
+  readonly type?: 'deb' | 'udeb';
+  /** Default: the world's. */
+  readonly suiteId?: number;
 }
 
 /** Builds a real .deb; returns its path. */
@@ -180,6 +186,10 @@ export async function buildDeb(folder: string, spec: BinarySpec): Promise<string
   await mkdir(join(root, 'DEBIAN'), { recursive: true, mode: 0o755 });
   await mkdir(join(root, 'usr', 'share', 'doc', spec.name), { recursive: true });
   await writeFile(join(root, 'usr', 'share', 'doc', spec.name, 'copyright'), `${spec.name} ${spec.version}\n`);
+  for (const [path, content] of Object.entries(spec.files ?? {})) {
+    await mkdir(join(root, path, '..'), { recursive: true });
+    await writeFile(join(root, path), content);
+  }
   const control = [
     `Package: ${spec.name}`,
     ...(spec.source === undefined ? [] : [`Source: ${spec.source}`]),
@@ -202,11 +212,13 @@ export async function putBinary(world: ArchiveWorld, spec: BinarySpec): Promise<
   const path = await buildDeb(join(world.folder, 'tmp-debs'), spec);
   const bytes = await readFile(path);
   const digest = await putBlob(world.blobs, bytes);
-  const deb = await readDebControl(bytes, decompressForTests);
+  const deb = await inspectDeb(bytes);
   if ('kind' in deb) throw new Error(deb.reason);
+  const type = spec.type ?? 'deb';
+  const suiteId = spec.suiteId ?? world.suiteId;
   const source = deb.control.source;
   const sourceId = await ensureSource(world, source, deb.control.sourceVersion);
-  const file = `${spec.name}_${spec.version.replace(/^\d+:/, '')}_${spec.architecture}.deb`;
+  const file = `${spec.name}_${spec.version.replace(/^\d+:/, '')}_${spec.architecture}.${type}`;
   const filename = poolPath('main', source, file);
   const poolFile = await world.db
     .insertInto('pool_files')
@@ -223,7 +235,14 @@ export async function putBinary(world: ArchiveWorld, spec: BinarySpec): Promise<
       version: spec.version,
       architecture: spec.architecture,
       component: 'main',
-      stanza: formatPackagesStanza(deb.control, { filename, ...digest }),
+      type,
+      stanza: formatPackagesStanza(
+        deb.control,
+        { filename, ...digest },
+        {},
+        { description: type === 'deb' ? 'short' : 'whole' },
+      ),
+      translation: type === 'deb' ? formatTranslationStanza(deb.control) : null,
       sha256: digest.sha256,
     })
     .returning('id')
@@ -232,17 +251,25 @@ export async function putBinary(world: ArchiveWorld, spec: BinarySpec): Promise<
     .insertInto('package_files')
     .values({ binary_package_id: binary.id, pool_file_id: poolFile.id })
     .execute();
+  await world.db
+    .insertInto('package_contents')
+    .values({
+      binary_package_id: binary.id,
+      location: packageLocation(spec.name, deb.control.section),
+      paths: (deb.paths ?? []).join('\n'),
+    })
+    .execute();
   const suite = await world.db
     .selectFrom('suites')
     .select(['open_serial', 'architectures'])
-    .where('id', '=', world.suiteId)
+    .where('id', '=', suiteId)
     .executeTakeFirstOrThrow();
   const architectures = spec.architecture === 'all' ? suite.architectures : [spec.architecture];
   for (const architecture of architectures) {
     await world.db
       .updateTable('suite_binaries')
       .set({ removed_serial: suite.open_serial })
-      .where('suite_id', '=', world.suiteId)
+      .where('suite_id', '=', suiteId)
       .where('architecture', '=', architecture)
       .where('removed_serial', 'is', null)
       .where('binary_package_id', 'in', (query) =>
@@ -252,7 +279,7 @@ export async function putBinary(world: ArchiveWorld, spec: BinarySpec): Promise<
     await world.db
       .insertInto('suite_binaries')
       .values({
-        suite_id: world.suiteId,
+        suite_id: suiteId,
         architecture,
         binary_package_id: binary.id,
         added_serial: suite.open_serial,
@@ -318,14 +345,4 @@ export async function putBlob(blobs: FolderBlobStore, bytes: Buffer): Promise<{ 
   const put = await blobs.put(bytes);
   if (put.kind !== 'stored') throw new Error('the blob could not be stored');
   return { sha256: put.sha256, size: put.size };
-}
-
-export async function decompressForTests(
-  kind: 'xz' | 'zst' | 'bz2' | 'lzma',
-  bytes: Uint8Array,
-  maxBytes: number,
-): Promise<Uint8Array> {
-  const result = kind === 'xz' ? await xzDecompress(bytes, maxBytes) : await zstdDecompress(bytes, maxBytes);
-  if (result.kind === 'decompressed') return result.bytes;
-  throw new LandfallError({ code: 'test', doing: 'decompress', reason: result.kind });
 }

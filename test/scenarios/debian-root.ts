@@ -33,10 +33,10 @@ export interface RunInRoot {
   readonly okCodes?: readonly number[] | 'any';
 }
 
-/** What git debpush, its signatures and dpkg-source need. */
-const PACKAGES = ['dpkg-dev', 'git', 'git-debpush', 'gnupg', 'openssh-client', 'pristine-tar'];
+/** What git debpush, its signatures, dpkg-source and a client of archives need. */
+const PACKAGES = ['apt', 'dpkg-dev', 'git', 'git-debpush', 'gnupg', 'openssh-client', 'pristine-tar'];
 /** Changes when the roots are made differently. */
-const LAYOUT = 1;
+const LAYOUT = 2;
 const MAKE_DEADLINE_MS = 600_000;
 const RUN_DEADLINE_MS = 120_000;
 

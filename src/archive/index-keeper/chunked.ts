@@ -31,7 +31,7 @@ export function createChunkedIndexKeeper(store: BlobStore): IndexKeeper {
   return {
     build: async (entries, target) => {
       const format = formatOf(target.stem);
-      const ordered = Array.isArray(entries) ? [...entries].sort(compareKeys) : inOrder(entries);
+      const ordered = Symbol.asyncIterator in entries ? inOrder(entries) : [...entries].sort(compareKeys);
       const chunks = await keep(store, format, made(cutStream(ordered, format.namesPerChunk)));
       return await writeIndex(store, { format: 1, stem: target.stem, chunks }, target);
     },
@@ -64,7 +64,7 @@ async function* made(chunks: AsyncIterable<readonly IndexEntry[]>): AsyncGenerat
 }
 
 /** Passes entries on, and makes sure that they come in order: an index out of order could never be changed. */
-async function* inOrder(entries: AsyncIterable<IndexEntry> | Iterable<IndexEntry>): AsyncGenerator<IndexEntry> {
+async function* inOrder(entries: AsyncIterable<IndexEntry>): AsyncGenerator<IndexEntry> {
   let last: IndexEntry | undefined;
   for await (const entry of entries) {
     if (last !== undefined && compareKeys(last, entry) >= 0) throw new Error(`${entry.name} comes out of order`);

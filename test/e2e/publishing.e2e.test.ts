@@ -1,0 +1,151 @@
+/**
+ * Publishing as readers and machines meet it: apt of Debian 12 and of Debian 13 (whose verifier is sqv) as clients, both strict
+ * about errors and validity; a publisher that the kernel kills or refuses at its writes; a hundred publications under apt's eyes.
+ */
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { exec, type ExecResult } from '../../src/platform/exec.ts';
+import { bundleProgram } from '../child.ts';
+import type { AptClient } from '../scenarios/apt-client.ts';
+import { createArchiveWorld, putBinary, type ArchiveWorld } from '../scenarios/archive.ts';
+import { debianRoot, type DebianRoot } from '../scenarios/debian-root.ts';
+
+let world: ArchiveWorld;
+const roots: DebianRoot[] = [];
+
+beforeAll(async () => {
+  for (const release of ['bookworm', 'trixie'] as const) roots.push(await debianRoot(release));
+  world = await createArchiveWorld({ architectures: ['amd64'] });
+  await putBinary(world, { name: 'hello', version: '1', architecture: 'amd64' });
+  await world.publish();
+});
+afterAll(async () => {
+  await world.close();
+});
+
+async function clients(): Promise<AptClient[]> {
+  return await Promise.all(roots.map((root) => world.apt('amd64', 'landing', { root })));
+}
+
+/** The version of hello that a client has after an update. */
+async function seenBy(client: AptClient): Promise<number> {
+  await client.update();
+  const version = (await client.packages()).find((name) => name.startsWith('hello='))?.slice('hello='.length);
+  return Number(version);
+}
+
+describe.each([
+  ['bookworm', /^2\.6\./],
+  ['trixie', /^3\./],
+] as const)('apt of Debian %s', (release, version) => {
+  it('updates by any of the suite’s names, downloads, and refuses what was changed under way', async () => {
+    const root = roots.find((one) => one.release === release);
+    if (root === undefined) throw new Error(`there is no root of ${release}`);
+    expect(await root.version('apt')).toMatch(version);
+    for (const name of ['landing', 'amber', 'testing']) {
+      const client = await world.apt('amd64', name, { root });
+      await client.update();
+      expect(await client.packages()).toContain('hello=1');
+    }
+    const client = await world.apt('amd64', 'landing', { root, configuration: ['Acquire::Languages=en'] });
+    await client.update();
+    expect(await client.download('hello')).toEqual(['hello_1_amd64.deb']);
+    expect(await client.run('apt-cache', 'show', 'hello')).toContain('It is made for a test.');
+    // Signed by nobody that this client knows.
+    const stranger = await world.apt('amd64', 'landing', {
+      root,
+      configuration: [`Dir::Etc::trusted=/dev/null`, `Dir::Etc::trustedparts=/dev/null`],
+    });
+    await exec(['sed', '-i', 's/signed-by=[^]]*/signed-by=/', join(stranger.folder, 'etc', 'sources.list')], {
+      deadlineMs: 5_000,
+    });
+    expect((await stranger.tryUpdate()).code).not.toBe(0);
+  });
+});
+
+describe('a publisher', () => {
+  let current = 1;
+  /** Runs a publisher in a process of its own with a fault at the `when`-th call. */
+  async function publishUnder(inject: string): Promise<ExecResult> {
+    const program = await bundleProgram('publish-suite.ts');
+    const trace = ['strace', '--follow-forks', '--output=/dev/null', `--inject=${inject}`];
+    return await exec(
+      [
+        ...(trace as [string, ...string[]]),
+        ...[process.execPath, program, world.folder, JSON.stringify(world.database.connection)],
+        ...[String(world.suiteId), world.server.url],
+      ],
+      // One thread does all calls of the file system, so that the count is the count.
+      { deadlineMs: 120_000, okCodes: 'any', env: { UV_THREADPOOL_SIZE: '1' } },
+    );
+  }
+  /** Every call when asked to; else the first ones, and ever fewer of the later. */
+  const counts =
+    process.env.LANDFALL_EVERY_WRITE === '1' ? Array.from({ length: 200 }, (_, n) => n + 1) : [1, 2, 4, 7, 12, 20, 33];
+
+  async function tellOf(
+    inject: string,
+    client: AptClient,
+  ): Promise<{ readonly ended: boolean; readonly told: string }> {
+    const [before, next] = [current, current + 1];
+    await putBinary(world, { name: 'hello', version: String(next), architecture: 'amd64' });
+    const result = await publishUnder(inject);
+    const seen = await seenBy(client);
+    expect([before, next], inject).toContain(seen);
+    await world.publish();
+    expect(await seenBy(client), inject).toBe(next);
+    current = next;
+    return { ended: result.signal === null && result.code === 0, told: result.stdout.toString('utf8') };
+  }
+
+  it.each(['fsync', 'rename', 'link', 'symlink', 'mkdir', 'unlink'])(
+    'H5 H6 H7 killed at a %s leaves the old publication or the new one, and the next run goes on',
+    async (call) => {
+      const client = await world.apt();
+      let killed = 0;
+      for (const when of counts) {
+        const { ended } = await tellOf(`${call}:signal=SIGKILL:when=${when}`, client);
+        if (ended) break;
+        killed += 1;
+      }
+      expect(killed).toBeGreaterThan(0);
+    },
+  );
+
+  it('H15 whose fsync fails stops with that fault, wherever it is, and what is served stays whole', async () => {
+    const client = await world.apt();
+    const codes = new Set<string>();
+    for (const when of counts) {
+      const { told } = await tellOf(`fsync:error=EIO:when=${when}`, client);
+      if (!told.includes('"code"')) break;
+      codes.add(told);
+    }
+    expect([...codes]).toEqual(['{"code":"storage.io"}']);
+  });
+
+  it('H110 H119 a hundred publications: apt of Debian 12 and 13, over and over, never sees a mixture, nor misses one', async () => {
+    const done = new AbortController();
+    const first = current;
+    const readers = (await clients()).map(async (client) => {
+      const seen: number[] = [];
+      while (!done.signal.aborted) seen.push(await seenBy(client));
+      seen.push(await seenBy(client));
+      return seen;
+    });
+    const failed = Promise.all(readers).then(() => undefined);
+    try {
+      for (let n = 1; n <= 100; n += 1) {
+        current += 1;
+        await putBinary(world, { name: 'hello', version: String(current), architecture: 'amd64' });
+        await Promise.race([world.publish(), failed]);
+      }
+    } finally {
+      done.abort();
+    }
+    for (const seen of await Promise.all(readers)) {
+      expect(seen).toEqual([...seen].sort((a, b) => a - b));
+      expect(new Set(seen).size).toBeGreaterThan(10);
+      expect(seen.at(-1)).toBe(first + 100);
+    }
+  });
+});

@@ -2,8 +2,11 @@
  * Notices over HTTP: what forges send, with their secrets, against a real Git repository whose tags are looked at and decided by the
  * real tasks.
  */
-import { dirname } from 'node:path';
+import { execFile } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -206,6 +209,27 @@ test('a plain hook brings the secret in a header; a person needs none', async ()
   expect((await post(`/hooks/git/${name}`, { headers: { authorization: `Bearer ${token}` } })).status).toBe(200);
   const form = asForm(forgeRequest('github', { host: HOST, path: 'x/y', tag: 'landing/1' }), SECRET);
   expect((await post(`/hooks/git/${name}`, form)).status).toBe(200);
+});
+
+test('the one line of post-receive: git push shows what was decided', async () => {
+  const forge = await createRepository();
+  try {
+    const name = `packages/pushed${count}`;
+    const id = await world.register(forge, { name });
+    const line = `curl -sS -m 40 --data-binary @- "${server.url}/hooks/git/${name}?wait=30" || true`;
+    await mkdir(join(forge.gitDir, 'hooks'), { recursive: true });
+    await writeFile(join(forge.gitDir, 'hooks', 'post-receive'), `#!/bin/sh\n${line}\n`, { mode: 0o755 });
+    const tag = await newTag();
+    const push = ['-c', 'core.hooksPath=/dev/null', '--git-dir', repository.gitDir, 'push', forge.gitDir];
+    const refs = [`refs/tags/${tag}`, 'refs/tags/upstream/1.0'];
+    const { stderr } = await promisify(execFile)('git', [...push, ...refs]);
+    expect(stderr).toMatch(new RegExp(`remote: landfall: ${tag}: accepted\\. All \\d+ checks passed`));
+    expect(await world.db.selectFrom('tags').select('id').where('git_repository_id', '=', id).execute()).toHaveLength(
+      1,
+    );
+  } finally {
+    await forge.remove();
+  }
 });
 
 test('a ping tells whether the secret is right, and causes no look', async () => {

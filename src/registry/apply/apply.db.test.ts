@@ -13,9 +13,12 @@ import {
   type Actor,
   type SystemActor,
 } from '../../permissions/index.ts';
+import { withTransaction } from '../../platform/database.ts';
 import { exportPublicKey, generateKey, withGnupgHome } from '../../platform/gpg.ts';
 import { findArchive, findSuite, listSuites, suiteParents } from '../archives.ts';
 import { archiveForDistro, findGitRepositoryByName } from '../git-repositories.ts';
+import { findHookSecret } from '../hook-secrets.ts';
+import { listNamespaces, registerMember } from '../namespaces.ts';
 import { applyPlan, planApply } from './apply.ts';
 import type { DistributionFile } from './declarations.ts';
 import { describeApplyProblem } from './problems.ts';
@@ -300,6 +303,72 @@ description = "An example"
       baselineAt: null,
       lastScanAt: null,
     });
+  });
+
+  test('a namespace and secrets: planned, applied and audited like the rest, and no secret is shown', async () => {
+    const namespace = `
+[git-namespace."team"]
+url = "https://forge.example.org/team/*"
+prefixes = { landfall = "main" }
+hook-secret = "team.secret"
+max-repositories = 50
+`;
+    const secrets = (text: string): DistributionFile => {
+      const one = file(DISTRIBUTION + namespace);
+      return { ...one, attachments: new Map([...(one.attachments ?? []), ['team.secret', Buffer.from(text)]]) };
+    };
+    const first = 'first-secret-of-the-team';
+    const created = await plan(secrets(first));
+    expect(created.lines.find((line) => line.startsWith('create Git namespace team'))).toContain('hook secret set');
+    await applied(secrets(first));
+    expect((await plan(secrets(first))).lines).toEqual([]);
+    const row = await world.db.selectFrom('git_namespaces').select('id').executeTakeFirstOrThrow();
+    const added = await withTransaction(world.db, async (trx) => {
+      const [team] = await listNamespaces(trx);
+      if (team === undefined) throw new Error('there is no namespace');
+      return await registerMember(trx, { namespace: team, path: 'hello' });
+    });
+    expect(added.kind).toBe('added');
+
+    const second = 'second-secret-of-the-team';
+    const changed = await plan(secrets(second));
+    expect(changed.lines).toEqual(['change Git namespace team: hook secret: set → replaced']);
+    await applied(secrets(second));
+    const stored = await findHookSecret(world.db, { gitNamespaceId: row.id });
+    expect([stored?.isText(first), stored?.isText(second)]).toEqual([false, true]);
+    const without = file(DISTRIBUTION + namespace.replace(/^hook-secret.*\n/m, '').replace('/team/*', '/crew/*.git'));
+    const removed = await plan(without);
+    expect(removed.lines.join()).toContain('hook secret: set → none');
+    await applied(without);
+    expect(await findHookSecret(world.db, { gitNamespaceId: row.id })).toBeUndefined();
+    // What the namespace says holds for what came by it.
+    expect(await findGitRepositoryByName(world.db, 'team/hello')).toMatchObject({
+      url: 'https://forge.example.org/crew/hello.git',
+      namespaceId: row.id,
+      baselineAt: null,
+    });
+    const audit = await world.db.selectFrom('audit').selectAll().execute();
+    const told = JSON.stringify([created, changed, removed, audit]);
+    expect(told).not.toContain(first);
+    expect(told).not.toContain(second);
+  });
+
+  test('H70 a namespace with an address that is none, or that leads elsewhere, is refused in words', async () => {
+    const cases = [
+      ['url = "https://forge.example.org/team"', 'not what lies below an address'],
+      ['url = "https://*.example.org/team/*"', 'its * in another place than the end'],
+      ['url = "ext::sh -c id/*"', 'holds a space'],
+      ['url = "file:///srv/git/*"', 'reads from this machine'],
+      ['url = "https://forge.example.org/team/*"\nplain-tags = true', 'does not say the quilt mode'],
+      ['url = "https://forge.example.org/team/*"\nprefixes = { landfall = "other" }', 'which does not exist'],
+      ['url = "https://forge.example.org/team/*"\nhook-secret = "short.secret"', 'no usable secret'],
+      ['url = "https://forge.example.org/team/*"\nhook-secret = "nowhere"', 'was not sent along'],
+    ] as const;
+    for (const [text, words] of cases) {
+      const one = file(`${DISTRIBUTION}\n[git-namespace."team"]\n${text}\n`);
+      const attachments = new Map([...(one.attachments ?? []), ['short.secret', Buffer.from('short')] as const]);
+      expect((await problemsOf({ ...one, attachments })).join('\n')).toContain(words);
+    }
   });
 
   test('refuses a plan whose world has changed since it was confirmed, and shows the new one', async () => {

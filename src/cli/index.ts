@@ -13,6 +13,8 @@ import { keyCommand } from './commands/key.ts';
 import { logsCommand } from './commands/logs.ts';
 import { markCommand } from './commands/mark.ts';
 import { peopleCommand } from './commands/people.ts';
+import { snapshotCommand } from './commands/snapshot.ts';
+import { mirrorCheckCommand } from './commands/mirror-check.ts';
 import { statusCommand } from './commands/status.ts';
 import { tagCommand } from './commands/tag.ts';
 import { watchCommand } from './commands/watch.ts';
@@ -58,6 +60,8 @@ export function createProgram(context: CliContext): Command {
     keyCommand(context),
     markCommand(context),
     archiveKeyCommand(context),
+    snapshotCommand(context),
+    mirrorCheckCommand(context),
     doctorCommand(context),
     completionCommand(context),
     manCommand(context),

@@ -15,6 +15,7 @@ import { importKeysRoute, keyRoute, keysRoute, planKeysRoute, revokeKeyRoute } f
 import { logRoute } from './logs.ts';
 import { lowerMarkRoute, markRoute } from './marks.ts';
 import { enrolRoute, inviteRoute, peopleRoute, personRoute } from './people.ts';
+import { snapshotRoute, snapshotsRoute, snapshotSuitesRoute } from './snapshots.ts';
 import { statusRoute } from './status.ts';
 import { submissionRoute } from './submissions.ts';
 import { suiteRoute, suitesRoute } from './suites.ts';
@@ -56,6 +57,9 @@ export const API_ROUTES = [
   logRoute,
   suitesRoute,
   suiteRoute,
+  snapshotSuitesRoute,
+  snapshotsRoute,
+  snapshotRoute,
   archiveKeysRoute,
   planKeyChangeRoute,
   changeKeyRoute,

@@ -171,6 +171,15 @@ const SAMPLES: Readonly<Record<string, (one: Facts) => Sample>> = {
     init: json('POST', { change: { kind: 'add' }, reason: 'test', hash: 'x' }),
     letsIn: ['carol'],
   }),
+  'get /api/v1/snapshots': () => ({ about: 'list' }),
+  'get /api/v1/snapshots/{archive}/{suite}': ({ release }) => ({
+    about: 'object',
+    params: { archive: release.archive.name, suite: release.archive.suite },
+  }),
+  'get /api/v1/snapshots/{archive}/{suite}/{id}': ({ release }) => ({
+    about: 'own',
+    params: { archive: release.archive.name, suite: release.archive.suite, id: 1 },
+  }),
   'get /api/v1/takedowns': () => ({ about: 'list' }),
   'post /api/v1/takedowns/plan': () => ({
     about: 'own',
@@ -376,6 +385,7 @@ describe('H96 what is beside the contract', () => {
   const addresses: readonly (readonly [string, (one: Facts) => string])[] = [
     ['the front page', () => '/'],
     ['its twin', () => '/index.json'],
+    ['the snapshots', () => '/snapshots'],
     ['the tags', () => '/tags'],
     ['the builds', () => '/builds.json'],
   ];

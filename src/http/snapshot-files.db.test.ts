@@ -9,6 +9,7 @@ import { parseRelease } from '../debian/release.ts';
 import { exec } from '../platform/exec.ts';
 import { endsChunk } from '../archive/index-keeper/borders.ts';
 import { collectIndexChunks } from '../archive/orphans.ts';
+import { describeSnapshot, listSnapshots, listSnapshotSuites } from '../trace/index.ts';
 
 const VERSIONS = ['1.0-1', '1.0-2', '1.0-3'];
 let world: ArchiveWorld;
@@ -175,6 +176,34 @@ describe('apt', () => {
   });
 });
 
+describe('the list of snapshots', () => {
+  const trace = () => ({ db: world.db, publicUrl: server.url, whyJobsWait: () => Promise.resolve(new Map()) });
+  const name = { archive: 'main', suite: 'testing' };
+  const viewer = { audiences: ['public'] };
+
+  test('tells what changed with each, and gives lines that apt takes as they are', async () => {
+    const list = await listSnapshots(trace(), name, viewer);
+    expect(list?.snapshots.map(({ serial, added, removed }) => [serial, added, removed])).toEqual([
+      [3, 1, 1],
+      [2, 1, 1],
+      [1, 7, 0],
+    ]);
+    expect(await listSnapshots(trace(), name, { audiences: [] })).toBeUndefined();
+    expect((await listSnapshots(trace(), name, viewer, 3))?.snapshots).toHaveLength(2);
+    const last = await describeSnapshot(trace(), name, { kind: 'serial', serial: 3 }, viewer);
+    expect(last?.differences).toEqual([
+      { kind: 'binary', name: 'hello', architectures: ['amd64'], before: '1.0-2', after: '1.0-3' },
+    ]);
+    const from = { kind: 'serial', serial: 1 } as const;
+    const since = await describeSnapshot(trace(), name, { kind: 'moment', at: new Date() }, viewer, from);
+    expect(since?.differences).toMatchObject([{ before: '1.0-1', after: '1.0-3' }]);
+    expect(await describeSnapshot(trace(), name, { kind: 'serial', serial: 9 }, viewer)).toBeUndefined();
+    expect((await listSnapshotSuites(trace(), viewer))[0]).toMatchObject({ suite: 'landing', snapshots: 3 });
+    const uri = /^URIs: (.*)$/m.exec(last?.aptSource ?? '')?.[1] ?? '';
+    expect((await fetch(`${uri}/dists/landing/InRelease`)).status).toBe(200);
+  });
+});
+
 describe('retention', () => {
   test('keeps what was in force within it, and says of the rest that it is gone', async () => {
     await sql`UPDATE publications SET published_at = published_at - interval '40 days' WHERE serial = 2`.execute(
@@ -185,6 +214,9 @@ describe('retention', () => {
     expect(gone.status).toBe(410);
     expect(await gone.text()).toContain("older than the suite's retention");
     expect((await get(2, 'InRelease')).status).toBe(200);
+    const trace = { db: world.db, publicUrl: server.url, whyJobsWait: () => Promise.resolve(new Map()) };
+    const list = await listSnapshots(trace, { archive: 'main', suite: 'landing' }, { audiences: ['public'] });
+    expect(list?.snapshots.map(({ serial }) => serial)).toEqual([3, 2]);
     await collectIndexChunks({ ...world.deps }, new Date(Date.now() + 2 * 86_400_000));
     for (const serial of [2, 3]) {
       const response = await get(serial, 'main/binary-amd64/Packages.gz');

@@ -2,17 +2,20 @@
  * What a caller may see, asked of the read model: one set of answers for the API, for the pages and for their `.json` twins.
  */
 import type { Build, BuildSummary, Job } from '../contract/builds.ts';
+import type { SnapshotDetail, SnapshotList, SnapshotSuite } from '../contract/snapshots.ts';
 import type { Status } from '../contract/status.ts';
 import type { SubmissionTrace } from '../contract/submissions.ts';
 import type { Suite } from '../contract/suites.ts';
 import type { Tag, TagDetail } from '../contract/tags.ts';
 import { CONTRACT_VERSION } from '../contract/version.ts';
 import type { Where } from '../contract/where.ts';
+import { parseSnapshotId } from '../archive/index.ts';
 import { whyJobsWait } from '../lighthouse/index.ts';
 import { freeSpace } from '../platform/files.ts';
 import {
   describeBuild,
   describeJob,
+  describeSnapshot,
   describeSubmission,
   describeSuite,
   describeTag,
@@ -20,6 +23,8 @@ import {
   listGitNamespaces,
   listGitRepositories,
   listQueues,
+  listSnapshots,
+  listSnapshotSuites,
   listSuites,
   listTags,
   listWorkers,
@@ -39,6 +44,9 @@ export interface ApiViews extends Views {
   job(id: number): Promise<Job | undefined>;
   suite(archive: string, suite: string): Promise<Mutable<SuiteDetail> | undefined>;
   suites(): Promise<Suite[]>;
+  snapshotSuites(): Promise<{ suites: SnapshotSuite[] }>;
+  snapshots(archive: string, suite: string, before?: number): Promise<SnapshotList | undefined>;
+  snapshot(archive: string, suite: string, id: string, from?: string): Promise<SnapshotDetail | undefined>;
   gitRepositories(): Promise<{ repositories: Mutable<GitRepositoryView>[]; namespaces: Mutable<GitNamespaceView>[] }>;
   workers(): Promise<{ workers: Mutable<WorkerView>[]; queues: Mutable<QueueView>[] }>;
   where(name: string, limit?: number): Promise<Where | undefined>;
@@ -98,6 +106,14 @@ export function viewsFor(
     },
     build: async (id): Promise<Build | undefined> => mutable(await describeBuild(trace, id, viewer)),
     job: async (id) => mutable(await describeJob(trace, id, viewer)),
+    snapshotSuites: async () => ({ suites: mutable(await listSnapshotSuites(trace, viewer)) }),
+    snapshots: async (archive, suite, before) =>
+      mutable(await listSnapshots(trace, { archive, suite }, viewer, before)),
+    snapshot: async (archive, suite, id, from) => {
+      const [wanted, base] = [parseSnapshotId(id), from === undefined ? undefined : parseSnapshotId(from)];
+      if (wanted === undefined || (from !== undefined && base === undefined)) return undefined;
+      return mutable(await describeSnapshot(trace, { archive, suite }, wanted, viewer, base));
+    },
     suites: async () => mutable(await listSuites(trace, viewer)),
     suite: async (archive, suite) => mutable(await describeSuite(trace, { archive, suite }, viewer)),
     gitRepositories: async () => ({

@@ -8,6 +8,7 @@ export { describeTag, listTags } from './tags.ts';
 export { describeBuild } from './build.ts';
 export { describeJob, listBuilds, listFailures } from './build-list.ts';
 export { describeSuite, listSuites } from './suites.ts';
+export { describeSnapshot, listSnapshots, listSnapshotSuites } from './snapshots.ts';
 export { listGitNamespaces, listGitRepositories } from './git-repositories.ts';
 export { listQueues, listWorkers } from './workers.ts';
 export { leadsBack } from './provenance.ts';

@@ -194,6 +194,14 @@ export interface TagDetail extends TagView {
     readonly decidedAt: string;
   }[];
   readonly obstacles: readonly { readonly code: string; readonly sentence: string; readonly at: string }[];
+  /** By the archive, when uploads arrived; the newest first. */
+  readonly verifiedAgain: readonly {
+    readonly uploadId: number;
+    readonly kind: 'source' | 'binary';
+    readonly verified: boolean;
+    readonly sentence: string;
+    readonly at: string;
+  }[];
 }
 
 export interface TagFilters extends PageOptions {
@@ -346,6 +354,70 @@ export interface SuiteView {
 export interface SuiteDetail extends SuiteView {
   /** The newest first. */
   readonly publications: readonly PublicationView[];
+}
+
+// ------------------------------------------------------------------ snapshots
+
+/** A moment, which means the publication that was in force then; or a serial. */
+export type SnapshotId =
+  { readonly kind: 'moment'; readonly at: Date } | { readonly kind: 'serial'; readonly serial: number };
+
+export interface SnapshotSuite {
+  readonly archive: string;
+  readonly suite: string;
+  /** As PostgreSQL writes it: `30 days`. */
+  readonly retention: string;
+  readonly snapshots: number;
+  readonly oldest: string | null;
+  readonly newest: string | null;
+  readonly url: string;
+}
+
+export interface SnapshotView {
+  readonly serial: number;
+  /** `20260131T120000Z`: its Date. */
+  readonly id: string;
+  readonly date: string;
+  /** When the next one came; null: it is the newest. */
+  readonly until: string | null;
+  readonly validUntil: string | null;
+  readonly reason: string;
+  /** False: older than the suite's retention. */
+  readonly kept: boolean;
+  /** Packages that came and went with it, counted by architecture. */
+  readonly added: number;
+  readonly removed: number;
+  readonly url: string;
+  readonly aptSource: string;
+}
+
+export interface SnapshotList {
+  readonly archive: string;
+  readonly suite: string;
+  readonly retention: string;
+  readonly snapshots: readonly SnapshotView[];
+  /** The serial to go on below. */
+  readonly next: number | null;
+}
+
+/** A package whose version changed, alike on these architectures. */
+export interface PackageDifference {
+  readonly kind: 'source' | 'binary';
+  readonly name: string;
+  readonly architectures: readonly string[];
+  /** Null: it was not there. */
+  readonly before: string | null;
+  /** Null: it is gone. */
+  readonly after: string | null;
+}
+
+export interface SnapshotDetail extends SnapshotView {
+  readonly archive: string;
+  readonly suite: string;
+  /** What it is compared with; null: with nothing. */
+  readonly from: { readonly serial: number; readonly id: string } | null;
+  readonly differences: readonly PackageDifference[];
+  readonly omitted: number;
 }
 
 // ------------------------------------------------------------------ workers

@@ -25,6 +25,9 @@ export function pages(deps: Pick<TraceDeps, 'publicUrl'>) {
     archive: (archive: string): string => `${base}/archive/${archive}`,
     key: (archive: string): string => `${base}/archive/${archive}/key.asc`,
     suite: (archive: string, suite: string): string => `${base}/suites/${archive}/${encodeURIComponent(suite)}`,
+    snapshots: (archive: string, suite: string): string => `${base}/snapshots/${archive}/${encodeURIComponent(suite)}`,
+    snapshot: (archive: string, suite: string, id: string): string =>
+      `${base}/snapshots/${archive}/${encodeURIComponent(suite)}/${id}`,
     home: (): string => `${base}/`,
   };
 }

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Build } from '../contract/builds.ts';
 import type { SubmissionTrace } from '../contract/submissions.ts';
+import type { SnapshotDetail } from '../contract/snapshots.ts';
 import type { TagDetail } from '../contract/tags.ts';
 import { createPages, type Views } from './index.ts';
 
@@ -107,6 +108,25 @@ const build = (text: string): Build => ({
   attempts: [],
 });
 
+const snapshot = (archive: string, suite: string, id: string, text: string): SnapshotDetail => ({
+  archive,
+  suite,
+  serial: 12,
+  id,
+  date: '2026-11-20T10:00:00.000Z',
+  until: null,
+  validUntil: null,
+  reason: text,
+  kept: true,
+  added: 1,
+  removed: 1,
+  url: 'http://127.0.0.1:8463/snapshots/main/landing/20261120T100000Z',
+  aptSource: text,
+  from: null,
+  differences: [{ kind: 'source', name: text, architectures: ['source'], before: null, after: text }],
+  omitted: 0,
+});
+
 function pagesOf(text: string) {
   const views: Views = {
     status: async () => Promise.reject(new Error('not asked for here')),
@@ -122,6 +142,9 @@ function pagesOf(text: string) {
     builds: async () => Promise.resolve({ builds: [build(text)], next: null }),
     build: async (id) => Promise.resolve(id === 5 ? build(text) : undefined),
     suite: async () => Promise.resolve(undefined),
+    snapshotSuites: async () => Promise.resolve({ suites: [] }),
+    snapshots: async () => Promise.resolve(undefined),
+    snapshot: async (archive, suite, id) => Promise.resolve(snapshot(archive, suite, id, text)),
     gitRepositories: async () => Promise.resolve({ repositories: [], namespaces: [] }),
   };
   return createPages(async () => Promise.resolve(views));
@@ -141,25 +164,35 @@ describe('pages', () => {
     expect(text).toContain('1 passed, stopped at signer.permission');
   });
 
-  it.each(['/where/hello', '/submissions/7', '/tags', '/tags/3', '/builds', '/builds/5'])(
-    '%s has a JSON twin, which is what it was made from',
-    async (path) => {
-      const answer = await pagesOf('x').request(`${path}.json`);
-      expect(answer.status).toBe(200);
-      expect(answer.headers.get('content-type')).toMatch(/json/);
-      expect(JSON.stringify(await answer.json())).toContain('2026-11-20T10:00:00.000Z');
-    },
-  );
+  it.each([
+    '/where/hello',
+    '/submissions/7',
+    '/tags',
+    '/tags/3',
+    '/builds',
+    '/builds/5',
+    '/snapshots/main/landing/20261120T100000Z',
+  ])('%s has a JSON twin, which is what it was made from', async (path) => {
+    const answer = await pagesOf('x').request(`${path}.json`);
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('content-type')).toMatch(/json/);
+    expect(JSON.stringify(await answer.json())).toContain('2026-11-20T10:00:00.000Z');
+  });
 
-  it.each(['/where/hello', '/submissions/7', '/tags', '/tags/3', '/builds', '/builds/5'])(
-    'H93 %s shows what others wrote as text, whatever it is',
-    async (path) => {
-      const text = await (await pagesOf(HOSTILE).request(path)).text();
-      expect(text).not.toContain('<script');
-      expect(text).not.toContain('<img');
-      expect(text).toContain('&lt;script&gt;');
-    },
-  );
+  it.each([
+    '/where/hello',
+    '/submissions/7',
+    '/tags',
+    '/tags/3',
+    '/builds',
+    '/builds/5',
+    '/snapshots/main/landing/20261120T100000Z',
+  ])('H93 %s shows what others wrote as text, whatever it is', async (path) => {
+    const text = await (await pagesOf(HOSTILE).request(path)).text();
+    expect(text).not.toContain('<script');
+    expect(text).not.toContain('<img');
+    expect(text).toContain('&lt;script&gt;');
+  });
 
   it('keep a filter in the address of the next page', async () => {
     const text = await (await pagesOf('x').request('/tags?state=rejected')).text();

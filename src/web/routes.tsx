@@ -8,6 +8,7 @@ import { Layout } from './components/layout.tsx';
 import { BuildPage, BuildsPage } from './pages/builds.tsx';
 import { GitPage } from './pages/git.tsx';
 import { OverviewPage } from './pages/overview.tsx';
+import { SnapshotListPage, SnapshotPage, SnapshotSuitesPage } from './pages/snapshots.tsx';
 import { SuitePage } from './pages/suite.tsx';
 import { TagPage, TagsPage } from './pages/tags.tsx';
 import { SubmissionPage, WherePage } from './pages/where.tsx';
@@ -17,6 +18,7 @@ import type { ListFilter, Views } from './views.ts';
 const PACKAGE = '[a-z0-9][a-z0-9+.-]{0,254}';
 const NAME = '[a-z0-9][a-z0-9+.-]{0,63}';
 const NUMBER = '[1-9][0-9]{0,15}';
+const SNAPSHOT = '[0-9]{1,8}(?:T[0-9]{6}Z)?';
 
 /** @param viewsFor what the caller of a request may see. */
 export function createPages<E extends Env>(viewsFor: (c: Context<E>) => Promise<Views>): Hono<E> {
@@ -95,6 +97,23 @@ export function createPages<E extends Env>(viewsFor: (c: Context<E>) => Promise<
     async (views, _c, param) => await views.suite(param('archive'), param('suite')),
     (suite) => <SuitePage suite={suite} />,
     `/suites/:archive{${NAME}}/:suite{${NAME}\\.json}`,
+  );
+  show(
+    '/snapshots',
+    async (views) => await views.snapshotSuites(),
+    ({ suites }) => <SnapshotSuitesPage suites={suites} />,
+  );
+  show(
+    `/snapshots/:archive{${NAME}}/:suite{${NAME}}`,
+    async (views, c, param) => await views.snapshots(param('archive'), param('suite'), filterOf(c).before),
+    (list) => <SnapshotListPage list={list} />,
+    `/snapshots/:archive{${NAME}}/:suite{${NAME}\\.json}`,
+  );
+  show(
+    `/snapshots/:archive{${NAME}}/:suite{${NAME}}/:id{${SNAPSHOT}}`,
+    async (views, c, param) => await views.snapshot(param('archive'), param('suite'), param('id'), c.req.query('from')),
+    (snapshot) => <SnapshotPage snapshot={snapshot} />,
+    `/snapshots/:archive{${NAME}}/:suite{${NAME}}/:id{${SNAPSHOT}\\.json}`,
   );
   return pages;
 }

@@ -4,6 +4,7 @@
  */
 import type { Build, BuildSummary } from '../contract/builds.ts';
 import type { GitNamespace, GitRepository } from '../contract/git-repositories.ts';
+import type { SnapshotDetail, SnapshotList, SnapshotSuite } from '../contract/snapshots.ts';
 import type { Status } from '../contract/status.ts';
 import type { SubmissionTrace } from '../contract/submissions.ts';
 import type { Suite } from '../contract/suites.ts';
@@ -29,6 +30,9 @@ export interface Views {
   builds(filter: ListFilter): Promise<{ readonly builds: readonly BuildSummary[]; readonly next: number | null }>;
   build(id: number): Promise<Build | undefined>;
   suite(archive: string, suite: string): Promise<Suite | undefined>;
+  snapshotSuites(): Promise<{ readonly suites: readonly SnapshotSuite[] }>;
+  snapshots(archive: string, suite: string, before?: number): Promise<SnapshotList | undefined>;
+  snapshot(archive: string, suite: string, id: string, from?: string): Promise<SnapshotDetail | undefined>;
   gitRepositories(): Promise<{
     readonly repositories: readonly GitRepository[];
     readonly namespaces: readonly GitNamespace[];

@@ -1,6 +1,7 @@
 /** The read side: everything is answered for the caller's audiences, and what is for others does not exist. */
 import { buildRoute, buildsRoute, jobRoute } from '../../contract/builds.ts';
 import { gitRepositoriesRoute } from '../../contract/git-repositories.ts';
+import { snapshotRoute, snapshotsRoute, snapshotSuitesRoute } from '../../contract/snapshots.ts';
 import { statusRoute } from '../../contract/status.ts';
 import { submissionRoute } from '../../contract/submissions.ts';
 import { suiteRoute, suitesRoute } from '../../contract/suites.ts';
@@ -43,6 +44,17 @@ export function traceRoutes(app: Api, deps: HttpDeps): void {
   app.openapi(suiteRoute, async (c) => {
     const { archive, suite } = c.req.valid('param');
     return c.json(orNotFound(await views(c).suite(archive, suite), `suite ${archive}/${suite}`), 200);
+  });
+  app.openapi(snapshotSuitesRoute, async (c) => c.json(await views(c).snapshotSuites(), 200));
+  app.openapi(snapshotsRoute, async (c) => {
+    const { archive, suite } = c.req.valid('param');
+    const found = await views(c).snapshots(archive, suite, c.req.valid('query').before);
+    return c.json(orNotFound(found, `suite ${archive}/${suite}`), 200);
+  });
+  app.openapi(snapshotRoute, async (c) => {
+    const { archive, suite, id } = c.req.valid('param');
+    const found = await views(c).snapshot(archive, suite, id, c.req.valid('query').from);
+    return c.json(orNotFound(found, `such snapshot of ${archive}/${suite}`), 200);
   });
   app.openapi(workersRoute, async (c) => c.json(await views(c).workers(), 200));
 }

@@ -27,6 +27,7 @@ export function Layout({ title, json, children }: LayoutProps) {
             <nav aria-label="Pages">
               <a href="/tags">Tags</a>
               <a href="/builds">Builds</a>
+              <a href="/snapshots">Snapshots</a>
               <a href="/git">Git</a>
             </nav>
             <form action="/where" method="get" role="search">

@@ -34,6 +34,9 @@ export function SuitePage({ suite }: { readonly suite: Suite }) {
         and put this into a file below <code>/etc/apt/sources.list.d</code>:
       </p>
       <pre>{suite.aptSource}</pre>
+      <p>
+        <a href={`/snapshots/${suite.archive}/${suite.suite}`}>As it was earlier: its snapshots</a>
+      </p>
     </Layout>
   );
 }

@@ -55,6 +55,16 @@ export const tagDetailSchema = tagSchema
       }),
     ),
     obstacles: z.array(z.object({ code: z.string(), sentence: z.string(), at: time })),
+    /** By the archive, when uploads of this release arrived; the newest first. */
+    verifiedAgain: z.array(
+      z.object({
+        uploadId: id,
+        kind: z.enum(['source', 'binary']),
+        verified: z.boolean(),
+        sentence: z.string(),
+        at: time,
+      }),
+    ),
   })
   .openapi('TagDetail');
 export type TagDetail = z.infer<typeof tagDetailSchema>;

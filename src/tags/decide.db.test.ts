@@ -26,7 +26,7 @@ import {
   verifyDecisionOfTag,
   waitForRef,
 } from './index.ts';
-import { tidyMirror } from './mirror.ts';
+import { mirrorPath, tidyMirror } from './mirror.ts';
 
 const LANDFALL = { kind: 'system', name: 'landfall' } as const;
 const VERSION = '1.0-1';
@@ -457,6 +457,31 @@ describe('decided again', () => {
     await redecideTag(world.deps, refused.id, administrator);
     await runRedecision();
     expect(await world.tag(REF)).toMatchObject({ state: 'accepted' });
+  });
+
+  test('with the forge away: the denial stays, the obstacle is recorded, and it is tried again by itself', async () => {
+    await tagRelease(repository, commits, bob.sign);
+    const denied = await world.push(repositoryId, REF);
+    expect(denied.decisions.map(({ code }) => code)).toEqual(['signer.permission']);
+    await redecideTag(world.deps, denied.id, administrator);
+    const { url } = await world.db.selectFrom('git_repositories').select('url').executeTakeFirstOrThrow();
+    await world.db
+      .updateTable('git_repositories')
+      .set({ url: `${url}-away` })
+      .execute();
+    await rm(mirrorPath(world.deps, repositoryId, 'sha1'), { recursive: true, force: true });
+    await runRedecision();
+    expect(await world.tag(REF)).toMatchObject({ state: 'rejected', decisions: [{ code: 'signer.permission' }] });
+    const obstacles = await world.db.selectFrom('tag_obstacles').select('code').execute();
+    expect(obstacles).toHaveLength(1);
+    const { rows } = await sql<{ later: boolean }>`
+      SELECT run_at > now() AS later FROM graphile_worker.jobs WHERE key = ${`tags.redecide:${denied.id}`}`.execute(
+      world.db,
+    );
+    expect(rows).toEqual([{ later: true }]);
+    await world.db.updateTable('git_repositories').set({ url }).execute();
+    await runRedecision();
+    expect((await world.tag(REF)).decisions).toHaveLength(2);
   });
 
   test('an old tag that an administrator vouches for', async () => {

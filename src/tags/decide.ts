@@ -15,7 +15,7 @@ import type { Candidate } from './facts.ts';
 import { freezeInput, type FrozenPack } from './freeze.ts';
 import { discardMirror, mirrorPath, openMirror, tidyMirror } from './mirror.ts';
 import { isDecided, mayBeRedecided, obstructed } from './model.ts';
-import { recordAcceptance, recordObstacle, recordRejection } from './record-decision.ts';
+import { recordAcceptance, recordObstacle, recordRedecisionObstacle, recordRejection } from './record-decision.ts';
 import { objectFormatOf, parseReleaseRef } from './release-ref.ts';
 import { lastDecision, loadTag, lockTag, moveTag, type TagRow } from './store.ts';
 import { rejectAfter, verifyAgain, verifyTag, type Verdict } from './verify.ts';
@@ -143,6 +143,7 @@ async function settle(
       break;
     case 'obstructed':
       if (redecision === undefined) await recordObstacle(trx, row, state, verdict, at);
+      else await recordRedecisionObstacle(trx, row, verdict, at, redecision);
       break;
   }
   return verdict;

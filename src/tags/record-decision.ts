@@ -11,7 +11,7 @@ import { evidenceOfDecision } from './evidence-store.ts';
 import type { Candidate } from './facts.ts';
 import type { FrozenPack } from './freeze.ts';
 import { CHECK_COUNT, MAX_OBSTACLES, retryDelayMs } from './model.ts';
-import { enqueueDecision } from './scan.ts';
+import { enqueueDecision, queueOf } from './scan.ts';
 import { addDecision, addFrozenInput, addObstacle, moveTag, type NewDecision, type TagRow } from './store.ts';
 import type { PartialFacts, Verdict } from './verify.ts';
 
@@ -176,4 +176,26 @@ export async function recordObstacle(
     actor: 'landfall',
     data: { tagId: row.id, name: row.ref, code: obstacle.code, sentence: obstacle.sentence, remedy: obstacle.remedy },
   });
+}
+
+/** Something stands in the way of deciding a denied tag again: the denial stays, and it is tried again by itself. */
+export async function recordRedecisionObstacle(
+  trx: Trx,
+  row: TagRow,
+  verdict: Obstructed,
+  at: Date,
+  redecision: { readonly actor: string; readonly afterDecisionId: number },
+): Promise<void> {
+  const { count } = await addObstacle(trx, row.id, verdict.obstacle, verdict.checks);
+  if (count >= MAX_OBSTACLES) return;
+  await enqueue(
+    trx,
+    'tags.decide',
+    { tagId: row.id, redecision: { ...redecision } },
+    {
+      jobKey: `tags.redecide:${row.id}`,
+      queueName: queueOf(row.gitRepositoryId),
+      runAt: new Date(at.getTime() + retryDelayMs(count)),
+    },
+  );
 }

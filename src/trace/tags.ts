@@ -69,6 +69,17 @@ export async function describeTag(deps: TraceDeps, id: number, viewer: Viewer): 
     SELECT code, sentence, checks, at FROM tag_obstacles WHERE tag_id = ${id} ORDER BY id DESC LIMIT 100`.execute(
     deps.db,
   );
+  const { rows: verified } = await sql<{
+    upload_id: number;
+    kind: 'source' | 'binary';
+    outcome: string;
+    detail: string | null;
+    at: Date;
+  }>`
+    SELECT u.id AS upload_id, u.kind, c.outcome, c.detail, coalesce(u.decided_at, u.received_at) AS at
+    FROM upload_checks c JOIN uploads u ON u.id = c.upload_id
+    WHERE u.submission_id = ${row.submission_id} AND c.code = 'decision.verified' AND c.outcome IN ('passed', 'failed')
+    ORDER BY u.id DESC LIMIT 20`.execute(deps.db);
   const decision = decisions[0];
   return {
     ...view(deps, row),
@@ -89,6 +100,13 @@ export async function describeTag(deps: TraceDeps, id: number, viewer: Viewer): 
       decidedAt: iso(one.decided_at),
     })),
     obstacles: obstacles.map((one) => ({ code: one.code, sentence: one.sentence, at: iso(one.at) })),
+    verifiedAgain: verified.map((one) => ({
+      uploadId: one.upload_id,
+      kind: one.kind,
+      verified: one.outcome === 'passed',
+      sentence: one.detail ?? '',
+      at: iso(one.at),
+    })),
   };
 }
 

@@ -8,10 +8,12 @@ import { formatDuration } from './durations.ts';
 import type { HookSecret } from '../hook-secrets.ts';
 import type {
   DeclaredArchive,
+  DeclaredExternal,
   DeclaredGitNamespace,
   DeclaredGitRepository,
   DeclaredGroup,
   DeclaredPerson,
+  DeclaredSuite,
 } from './declarations.ts';
 
 /** Label and text, in the order in which a person reads them. An empty text is not shown. */
@@ -23,36 +25,14 @@ export interface FieldChange {
   readonly after: string;
 }
 
-export interface WantedExternal {
-  readonly name: string;
-  readonly uri: string;
-  readonly suite: string;
-  readonly components: readonly string[];
+export interface WantedExternal extends Omit<DeclaredExternal, 'keyring'> {
   /** Dearmored. */
   readonly keyring: Buffer;
 }
 
 /** A suite with every reference written out: parents as `external:NAME` or `ARCHIVE/SUITE`, suites as `ARCHIVE/SUITE`. */
-export interface WantedSuite {
-  readonly archive: string;
-  readonly name: string;
-  readonly codename: string;
-  readonly aliases: readonly string[];
-  readonly description: string;
-  readonly accepts: readonly string[];
-  readonly components: readonly string[];
-  readonly architectures: readonly string[];
-  readonly architectureForAll: string;
-  readonly notAutomatic: boolean;
-  readonly butAutomaticUpgrades: boolean;
-  readonly debugSuite: string | null;
-  readonly newPolicy: 'hold' | 'accept';
-  readonly buildInNew: boolean;
-  readonly validForSeconds: number;
-  readonly retentionSeconds: number;
+export interface WantedSuite extends Omit<DeclaredSuite, 'audience'> {
   readonly audience: string;
-  readonly parents: readonly string[];
-  readonly newerThan: readonly string[];
 }
 
 /**

@@ -112,6 +112,20 @@ export function TagPage({ tag }: { readonly tag: TagDetail }) {
           </ul>
         </>
       )}
+      {tag.verifiedAgain.length === 0 ? null : (
+        <>
+          <h2>Verified again when uploads arrived</h2>
+          <Table
+            rows={tag.verifiedAgain.map((one) => [
+              <Time at={one.at} />,
+              <State state={one.verified ? 'passed' : 'failed'} />,
+              <>
+                {one.kind} upload {one.uploadId}: {one.sentence}
+              </>,
+            ])}
+          />
+        </>
+      )}
       {tag.text === null ? null : (
         <>
           <h2>The tag, verbatim</h2>

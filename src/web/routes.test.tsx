@@ -77,6 +77,7 @@ const tag = (text: string): TagDetail => ({
   retryAt: null,
   decisions: [],
   obstacles: [],
+  verifiedAgain: [],
 });
 
 const build = (text: string): Build => ({

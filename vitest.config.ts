@@ -34,6 +34,7 @@ export default defineConfig({
           testTimeout: 900_000,
           hookTimeout: 900_000,
           maxWorkers: 1,
+          maxConcurrency: 2,
           fileParallelism: false,
         },
       },

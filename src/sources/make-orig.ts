@@ -61,7 +61,10 @@ export async function writeNoAttributes(gitDir: string): Promise<void> {
 async function push(stream: PassThrough, chunk: Buffer): Promise<void> {
   if (stream.write(chunk)) return;
   await new Promise<void>((resolve) => {
-    stream.once('drain', resolve);
-    stream.once('close', resolve);
+    const go = (): void => {
+      stream.off('drain', go).off('close', go);
+      resolve();
+    };
+    stream.once('drain', go).once('close', go);
   });
 }

@@ -229,6 +229,17 @@ describe('a checkout', () => {
     expect(await readdir(target)).toEqual([]);
   });
 
+  it.each([
+    ['files', { files: 1, bytes: 1024 }, /has 2 files, and 1 are allowed/],
+    ['bytes', { files: 10, bytes: 7 }, /more than 7 bytes/],
+  ])('H53 writes no more %s than a source package may have', async (_what, limits, words) => {
+    const target = folder();
+    await mkdir(target);
+    const commitId = await commitOf(gitDir, [`100644 blob ${blob}\ta`, `100644 blob ${blob}\tb`]);
+    const result = await checkOut({ gitDir, commitId, folder: target, timestamp: 0 }, limits);
+    expect(result.kind === 'refused' && result.reason).toMatch(words);
+  });
+
   it('H51 never writes through a symbolic link of the same tree', async () => {
     const target = folder();
     await mkdir(target);

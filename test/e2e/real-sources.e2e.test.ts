@@ -27,10 +27,10 @@ import { ODD_SHAPES, oddSource } from '../scenarios/odd-source.ts';
 
 /** Small ones. A mirror need not have them all, and each Debian has other versions; that there are enough is seen below. */
 const SOURCES = [
-  ...['adduser', 'apt-config-auto-update', 'attr', 'base-files', 'boxes', 'bsdmainutils', 'ca-certificates', 'cowsay'],
-  ...['dash', 'dh-autoreconf', 'dosfstools', 'ed', 'figlet', 'hostname', 'init-system-helpers', 'jansson', 'jq'],
-  ...['json-c', 'keyutils', 'less', 'libyaml', 'lz4', 'netbase', 'po-debconf', 'policykit-1', 'pv', 'rsakeyfind'],
-  ...['shhmsg', 'sl', 'toilet', 'traceroute', 'tree'],
+  ...['rsakeyfind', 'sl', 'cowsay', 'shhmsg', 'policykit-1', 'apt-config-auto-update', 'hostname', 'dh-autoreconf'],
+  ...['init-system-helpers', 'base-files', 'tree', 'traceroute', 'libyaml', 'ed', 'pv', 'jansson', 'keyutils'],
+  ...['po-debconf', 'figlet', 'boxes', 'dash', 'lz4', 'attr', 'json-c', 'toilet', 'netbase', 'adduser', 'less'],
+  ...['ca-certificates', 'bsdmainutils', 'dosfstools', 'jq'],
 ];
 const ENOUGH = 20;
 
@@ -134,8 +134,9 @@ async function compareAll(source: ImportedSource): Promise<void> {
   for (const file of made.files.slice(1)) expect(file).toMatchObject(await sha256File(join(source.gbp, file.name)));
   // What Debian has, file for file.
   expect(await differences(join(place, made.dsc), join(source.debian, oracle))).toBe('');
-  // The tools of other Debians.
+  // The tools of the other Debian that runs workers; of sid too, over the odd ones.
   for (const { release, path } of others) {
+    if (release === 'sid' && !dsc.source.startsWith('odd-')) continue;
     const again = await assemble(source, source.upstream === undefined ? 'native' : 'gbp', origs, path);
     expect([release, again.made.files]).toEqual([release, made.files]);
   }
@@ -158,7 +159,7 @@ async function compareAll(source: ImportedSource): Promise<void> {
 }
 
 describe('a source package made of a Git import is the one that Debian’s tools make', () => {
-  test.each(Array.from({ length: ENOUGH }, (_, index) => index))('real package %#', async (index) => {
+  test.concurrent.each(Array.from({ length: ENOUGH }, (_, index) => index))('real package %#', async (index) => {
     const [name, dsc] = [...packages][index] ?? [];
     if (dsc === undefined) throw new Error('too few packages');
     await compareAll(await importedSource(dsc)).catch((error: unknown) => {
@@ -166,7 +167,7 @@ describe('a source package made of a Git import is the one that Debian’s tools
     });
   });
 
-  test.each(ODD_SHAPES)('a package of odd shapes: %s', async (shape) => {
+  test.concurrent.each(ODD_SHAPES)('a package of odd shapes: %s', async (shape) => {
     const dsc = await oddSource(await folder(), shape);
     const source = await importedSource(dsc, await folder());
     await compareAll(source);

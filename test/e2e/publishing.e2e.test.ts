@@ -38,7 +38,7 @@ describe.each([
   ['bookworm', /^2\.6\./],
   ['trixie', /^3\./],
 ] as const)('apt of Debian %s', (release, version) => {
-  it('updates by any of the suite’s names, downloads, and refuses what was changed under way', async () => {
+  it('updates by any of the suite’s names, downloads, and refuses what is signed by no key that it knows', async () => {
     const root = roots.find((one) => one.release === release);
     if (root === undefined) throw new Error(`there is no root of ${release}`);
     expect(await root.version('apt')).toMatch(version);
@@ -81,7 +81,7 @@ describe('a publisher', () => {
   }
   /** Every call when asked to; else the first ones, and ever fewer of the later. */
   const counts =
-    process.env.LANDFALL_EVERY_WRITE === '1' ? Array.from({ length: 200 }, (_, n) => n + 1) : [1, 2, 4, 7, 12, 20, 33];
+    process.env.LANDFALL_EVERY_WRITE === '1' ? Array.from({ length: 200 }, (_, n) => n + 1) : [1, 3, 9, 27];
 
   async function tellOf(
     inject: string,
@@ -108,7 +108,7 @@ describe('a publisher', () => {
         if (ended) break;
         killed += 1;
       }
-      expect(killed).toBeGreaterThan(0);
+      expect(killed).toBeGreaterThan(call === 'fsync' ? 2 : 0);
     },
   );
 
@@ -132,7 +132,8 @@ describe('a publisher', () => {
       seen.push(await seenBy(client));
       return seen;
     });
-    const failed = Promise.all(readers).then(() => undefined);
+    // A reader that fails ends the test at once, and not behind the last publication.
+    const failed = Promise.all(readers);
     try {
       for (let n = 1; n <= 100; n += 1) {
         current += 1;
@@ -141,8 +142,9 @@ describe('a publisher', () => {
       }
     } finally {
       done.abort();
+      await Promise.allSettled(readers);
     }
-    for (const seen of await Promise.all(readers)) {
+    for (const seen of await failed) {
       expect(seen).toEqual([...seen].sort((a, b) => a - b));
       expect(new Set(seen).size).toBeGreaterThan(10);
       expect(seen.at(-1)).toBe(first + 100);

@@ -13,6 +13,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inspectDeb } from '../../src/archive/read-deb.ts';
+import { formatContentsLine, pathBytes } from '../../src/debian/contents.ts';
 import { parseClearsigned } from '../../src/debian/clearsign.ts';
 import { readDebControl, type DebControl, type Decompress } from '../../src/debian/deb.ts';
 import { fieldOf, formatParagraph, parseParagraph, splitStanzas } from '../../src/debian/deb822.ts';
@@ -124,6 +126,24 @@ describe('Packages, against apt-ftparchive', () => {
         .join(' ');
       expect(inOrderOf(stanza, PACKAGES_ORDER)).toBe(theirs.get(key));
     }
+  });
+});
+
+describe('Contents, against apt-ftparchive', () => {
+  it('has the same lines for real packages', async () => {
+    const packages = new Map<string, Set<string>>();
+    for (const { control, bytes } of controls) {
+      const read = await inspectDeb(bytes);
+      if ('kind' in read) throw new Error(read.reason);
+      for (const path of read.paths ?? []) {
+        const there = packages.get(path) ?? new Set();
+        packages.set(path, there.add(control.name));
+      }
+    }
+    const ours = [...packages].map(([path, names]) => formatContentsLine(pathBytes(path), [...names].sort()));
+    const theirs = (await ftparchive('contents', 'pool/debs')).split('\n').filter((line) => line !== '');
+    expect(ours.map((line) => Buffer.from(line.trimEnd(), 'latin1').toString('utf8')).sort()).toEqual(theirs.sort());
+    expect(theirs.length).toBeGreaterThan(50);
   });
 });
 

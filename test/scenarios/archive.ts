@@ -109,7 +109,7 @@ export async function createArchiveWorld(options: WorldOptions = {}): Promise<Ar
     storage,
     publicUrl: server.url,
   };
-  const clients: AptClient[] = [];
+  let clients = 0;
   const world: ArchiveWorld = {
     database,
     db,
@@ -121,15 +121,14 @@ export async function createArchiveWorld(options: WorldOptions = {}): Promise<Ar
     archiveFolder: paths.archive('main'),
     server,
     apt: async (architecture, name = 'landing', aptOptions = {}) => {
+      const folder = join(temporary.path, `apt-${(clients += 1)}`);
       const key = await deps.signer.ensureKey('main', 'Landfall archive main');
-      const client = await createAptClient(
-        join(temporary.path, `apt-${clients.length}`),
+      return await createAptClient(
+        folder,
         { url: `${server.url}/archive/main`, suite: name, components: ['main'], key: key.publicKey },
         architecture,
         aptOptions,
       );
-      clients.push(client);
-      return client;
     },
     publish: async () => await publishFully(deps, suite.id),
     restartSigner: async () => {

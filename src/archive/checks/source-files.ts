@@ -4,13 +4,12 @@
  */
 import { basename } from 'node:path/posix';
 import type { Compression } from '../../debian/deb.ts';
+import type { FileEntry } from '../../debian/file-lists.ts';
 import { TarReader } from '../../debian/tar.ts';
 import { createFileList } from '../file-list.ts';
 import { readPackedTar } from '../read-tar.ts';
-import type { Upload } from '../upload.ts';
 import type { CheckResult } from './checklist.ts';
 import type { CheckDeps } from './deps.ts';
-import type { ReadDsc } from './source.ts';
 
 export interface SourceFiles {
   /** In byte order; undefined when there are more than can be kept. */
@@ -29,7 +28,10 @@ const ORIG_COMPONENT = /\.orig-([A-Za-z0-9-]+)$/;
  * `source.listed`: never a reason to refuse, since dpkg-source and not this list is what unpacks a source; says what could not be
  * read.
  */
-export async function sourceListed(deps: CheckDeps, upload: Upload & ReadDsc): Promise<CheckResult<SourceFiles>> {
+export async function sourceListed(
+  deps: Pick<CheckDeps, 'blobs'>,
+  upload: { readonly dsc: { readonly files: readonly Pick<FileEntry, 'name' | 'sha256'>[] } },
+): Promise<CheckResult<SourceFiles>> {
   const files = createFileList();
   const unread: string[] = [];
   let changelog: Buffer | undefined;

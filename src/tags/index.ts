@@ -13,10 +13,4 @@ export type { Notice, Noticed, RepositoryName } from './notices.ts';
 export { redecideTag, retryTag, waitForRef } from './service.ts';
 export type { Asked, RefAnswer } from './service.ts';
 export { TAG_CRON, tagTasks } from './tasks.ts';
-export type { DecisionEvidence, RecordFingerprint, Surroundings, Verification, VerifiedStep } from './evidence.ts';
-export {
-  verifyDecisionOf,
-  verifyDecisionOfTag,
-  type AcceptanceCheck,
-  type VerifiedDecision,
-} from './verify-decision.ts';
+export { verifyDecisionOf, verifyDecisionOfTag, type VerifiedDecision } from './verify-decision.ts';

@@ -83,8 +83,8 @@ async function writeIndex(to: IndicesToWrite, batch: ObjectBatch, index: IndexNa
   const below = indexFolder(index);
   const target = { batch, prefix: `${to.prefix}/${below}`, stem };
   const before = to.previous?.indices[`${below}/${stem}`];
-  const changes = await to.changes.indexChanges(index);
   if (to.previous !== undefined && before !== undefined) {
+    const changes = await to.changes.indexChanges(index);
     if (
       changes.length === 0 &&
       (await copyUnchanged(to, batch, `${to.previous.prefix}/${below}`, target.prefix, before))

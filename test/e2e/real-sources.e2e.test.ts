@@ -9,6 +9,7 @@
  * - `git deborig` gives its files a group that may write, and compresses with xz, which does not promise the same bytes on
  *   another Debian; ours is gzip without that mode. The files are the same
  * - Debian's own packages hold what Git does not: empty folders
+ * - dpkg 1.23 (sid) writes two things otherwise into the .dsc than that of Debian 12 and 13, see `asBefore`
  */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -116,6 +117,11 @@ async function origsOf(source: ImportedSource): Promise<string[]> {
   return made.names.map((name) => join(place, name));
 }
 
+/** What dpkg 1.23 writes otherwise into a .dsc than all before: profiles a second time, and Uploaders tidied. */
+function asBefore(dsc: string): string {
+  return dsc.replace(/ profile:v1=\S+/g, '').replace(/^(Uploaders:) +(.*?),?$/gm, '$1 $2');
+}
+
 const isOrig = ({ name }: Dsc['files'][number]): boolean => name.includes('.orig');
 
 async function compareAll(source: ImportedSource): Promise<void> {
@@ -134,11 +140,13 @@ async function compareAll(source: ImportedSource): Promise<void> {
   for (const file of made.files.slice(1)) expect(file).toMatchObject(await sha256File(join(source.gbp, file.name)));
   // What Debian has, file for file.
   expect(await differences(join(place, made.dsc), join(source.debian, oracle))).toBe('');
-  // The tools of the other Debian that runs workers; of sid too, over the odd ones.
+  // The tools of other Debians.
   for (const { release, path } of others) {
-    if (release === 'sid' && !dsc.source.startsWith('odd-')) continue;
     const again = await assemble(source, source.upstream === undefined ? 'native' : 'gbp', origs, path);
-    expect([release, again.made.files]).toEqual([release, made.files]);
+    if (release === 'sid') {
+      expect([release, again.made.files.slice(1)]).toEqual([release, made.files.slice(1)]);
+      expect(asBefore(await dscText(join(again.place, made.dsc)))).toBe(asBefore(await dscText(join(place, made.dsc))));
+    } else expect([release, again.made.files]).toEqual([release, made.files]);
   }
   if (source.upstream === undefined) return;
   // The tarball that is made without pristine-tar holds upstream's tree, and so does that of git deborig.

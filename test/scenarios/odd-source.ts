@@ -73,7 +73,7 @@ async function upstreamFiles(tree: string): Promise<void> {
   await mkdir(join(tree, 'empty-folder'));
 }
 
-/** Each shape has its tarballs compressed in another way; those of components are signed, which nobody checks here. */
+/** Each shape has its tarballs compressed in another way; one is signed, which nobody checks here. */
 async function packOrigs(folder: string, source: string, shape: OddShape): Promise<void> {
   const tree = `${source}-1.0`;
   const compression = COMPRESSION[shape];
@@ -84,7 +84,8 @@ async function packOrigs(folder: string, source: string, shape: OddShape): Promi
       cwd: folder,
       deadlineMs: 60_000,
     });
-    if (shape !== 'components') return;
+    // gbp keeps the signature of the main tarball alone.
+    if (shape !== 'components' || name.includes('.orig-')) return;
     await writeFile(
       `${path}.asc`,
       `-----BEGIN PGP SIGNATURE-----\n\n${Buffer.from(name).toString('base64')}\n-----END PGP SIGNATURE-----\n`,

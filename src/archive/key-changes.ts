@@ -182,6 +182,7 @@ function warningsOf(change: WantedKeyChange, keys: readonly SigningKey[], now: D
         ? [`the other keys have signed for ${youngest} days only; ${OVERLAP_DAYS} give clients time to fetch them`]
         : []),
       'a client that knows no other key refuses the archive from then on',
+      'snapshots that only this key signed need the old keyring',
     ];
   }
   if (change.kind === 'extend') return ['clients learn of it only by fetching the keyring again'];

@@ -82,8 +82,9 @@ export function SnapshotPage({ snapshot }: { readonly snapshot: SnapshotDetail }
           </p>
           <pre>{snapshot.aptSource}</pre>
           <p>
-            apt of Debian 13 and later also finds it by <code>{`apt update --snapshot ${id}`}</code>, in a suite that it
-            has updated once.
+            apt of Debian 13 and later also finds it by{' '}
+            <code>{`apt update --snapshot ${id} -o Acquire::Check-Valid-Until=false`}</code>, from a source of the suite
+            that it has updated once.
           </p>
         </>
       ) : (

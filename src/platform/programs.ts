@@ -7,6 +7,7 @@ const PACKAGE_OF_PROGRAM: ReadonlyMap<string, string> = new Map([
   ['apt-ftparchive', 'apt-utils'],
   ['apt-get', 'apt'],
   ['bwrap', 'bubblewrap'],
+  ['bzip2', 'bzip2'],
   ['createdb', 'postgresql'],
   ['dch', 'devscripts'],
   ['debuild', 'devscripts'],

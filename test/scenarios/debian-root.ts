@@ -20,6 +20,8 @@ export interface DebianRoot {
   readonly release: DebianRelease;
   /** Where it lies: `/` for this machine's own release. */
   readonly path: string;
+  /** Version of a package there, without its epoch. */
+  version(name: string): Promise<string>;
   /** Runs a program there; `folder` is `/srv`, and `cwd` lies below it. */
   run(argv: readonly [string, ...string[]], options: RunInRoot): Promise<ExecResult>;
 }
@@ -60,7 +62,18 @@ export async function debianRoot(release: DebianRelease): Promise<DebianRoot> {
         ...(options.okCodes === undefined ? {} : { okCodes: options.okCodes }),
       },
     );
-  return { release, path, run };
+  return {
+    release,
+    path,
+    run,
+    version: async (name) => {
+      const { stdout } = await exec(
+        ['dpkg-query', `--admindir=${join(path, 'var/lib/dpkg')}`, '--show', '--showformat', '${Version}', name],
+        { deadlineMs: RUN_DEADLINE_MS },
+      );
+      return stdout.toString('utf8').replace(/^\d+:/, '');
+    },
+  };
 }
 
 /** Below the folder that `./landfall test` names, or where a run of the test runner alone keeps such things. */

@@ -29,7 +29,7 @@ import { ODD_SHAPES, oddSource } from '../scenarios/odd-source.ts';
 /** Small ones. A mirror need not have them all, and each Debian has other versions; that there are enough is seen below. */
 const SOURCES = [
   ...['rsakeyfind', 'sl', 'cowsay', 'shhmsg', 'policykit-1', 'apt-config-auto-update', 'hostname', 'dh-autoreconf'],
-  ...['init-system-helpers', 'base-files', 'tree', 'traceroute', 'libyaml', 'ed', 'pv', 'jansson', 'keyutils'],
+  ...['init-system-helpers', 'base-files', 'tree', 'traceroute', 'libyaml', 'ed', 'jansson', 'keyutils'],
   ...['po-debconf', 'figlet', 'boxes', 'dash', 'lz4', 'attr', 'json-c', 'toilet', 'netbase', 'adduser', 'less'],
   ...['ca-certificates', 'bsdmainutils', 'dosfstools', 'jq'],
 ];

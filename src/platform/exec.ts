@@ -12,6 +12,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { LandfallError, isErrnoException, toError } from './errors.ts';
 import { debianPackageOf } from './programs.ts';
+import { currentSpawner, type Child } from './spawner.ts';
 
 /** Where programs are looked for: Debian's own, so that a hand-installed namesake is never picked up. */
 export const PROGRAM_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
@@ -214,7 +215,18 @@ interface StartOptions {
   readonly program: string;
 }
 
-async function start(argv: readonly [string, ...string[]], options: StartOptions): Promise<ChildProcess> {
+async function start(argv: readonly [string, ...string[]], options: StartOptions): Promise<Child> {
+  // Another user and open descriptors are for this process itself to hand on.
+  if (options.user === undefined && options.extraFiles === undefined) {
+    const cwd = options.cwd ?? process.cwd();
+    if (currentSpawner() !== undefined && !existsSync(cwd)) throw missingDirectory(options, cwd);
+    try {
+      const child = await currentSpawner()?.start({ argv, cwd, env: options.env, stdin: options.input !== undefined });
+      if (child !== undefined) return child;
+    } catch (error) {
+      throw notStarted(options, toError(error));
+    }
+  }
   const child = spawn(argv[0], argv.slice(1), {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.user === undefined ? {} : { uid: options.user.uid, gid: options.user.gid }),
@@ -240,30 +252,34 @@ export async function spawned(
     child.once('spawn', resolve);
     child.once('error', (error) => {
       if (isErrnoException(error) && context.cwd !== undefined && !existsSync(context.cwd)) {
-        reject(
-          new LandfallError({
-            code: 'exec.missing-directory',
-            doing: context.doing,
-            reason: `the folder ${context.cwd} does not exist`,
-            cause: error,
-          }),
-        );
+        reject(missingDirectory(context, context.cwd, error));
         return;
       }
-      reject(
-        new LandfallError({
-          code: 'exec.not-started',
-          doing: context.doing,
-          reason: `${context.program} cannot be started: ${error.message}`,
-          cause: error,
-        }),
-      );
+      reject(notStarted(context, error));
     });
   });
 }
 
+function notStarted(context: { readonly doing: string; readonly program: string }, cause: Error): LandfallError {
+  return new LandfallError({
+    code: 'exec.not-started',
+    doing: context.doing,
+    reason: `${context.program} cannot be started: ${cause.message}`,
+    cause,
+  });
+}
+
+function missingDirectory(context: { readonly doing: string }, cwd: string, cause?: unknown): LandfallError {
+  return new LandfallError({
+    code: 'exec.missing-directory',
+    doing: context.doing,
+    reason: `the folder ${cwd} does not exist`,
+    cause,
+  });
+}
+
 /** Signals the child's whole process group; a group that is gone is no error. */
-export function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+export function killGroup(child: Pick<Child, 'pid'>, signal: NodeJS.Signals): void {
   if (child.pid === undefined) return;
   try {
     process.kill(-child.pid, signal);
@@ -293,7 +309,7 @@ async function drain(
   }
 }
 
-async function feed(child: ChildProcess, input: ExecOptions['input'], end: (reason: Error) => void): Promise<void> {
+async function feed(child: Child, input: ExecOptions['input'], end: (reason: Error) => void): Promise<void> {
   const stdin = child.stdin;
   if (stdin === null || input === undefined) return;
   if (typeof input === 'string' || input instanceof Uint8Array) {
@@ -320,7 +336,10 @@ async function feed(child: ChildProcess, input: ExecOptions['input'], end: (reas
 /** A program may stop reading before its input ends; whether that is an error shows in its exit code. */
 function isBrokenPipe(error: unknown): boolean {
   return (
-    isErrnoException(error) && error.syscall === 'write' && (error.code === 'EPIPE' || error.code === 'ECONNRESET')
+    isErrnoException(error) &&
+    // What a socket was not read of is told to whoever looks at it next, reading or writing.
+    (error.syscall === 'write' || error.syscall === 'read') &&
+    (error.code === 'EPIPE' || error.code === 'ECONNRESET')
   );
 }
 

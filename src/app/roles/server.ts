@@ -23,6 +23,7 @@ import { ensureDirectory } from '../../platform/files.ts';
 import type { Logger } from '../../platform/log.ts';
 import { listen } from '../../platform/notifications.ts';
 import { openRoom } from '../../platform/room.ts';
+import { beginSpawner } from '../../platform/spawner.ts';
 import { startTasks } from '../../platform/tasks.ts';
 import { createSignerClient } from '../../signer/client.ts';
 import { sourceTasks } from '../../sources/index.ts';
@@ -55,6 +56,9 @@ async function serve(
   atEnd: (close: () => Promise<void> | void) => void,
 ): Promise<void> {
   const { config, paths, publicUrl } = settings;
+  // While this process is still small: what it runs is started by a smaller one.
+  const spawner = await beginSpawner();
+  atEnd(async () => await spawner.stop());
   const db = createDatabase(settings.database, {
     poolSize: config.database.pool_size,
     applicationName: 'landfall serve',

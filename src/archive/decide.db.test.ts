@@ -121,6 +121,7 @@ describe('a source upload', () => {
       'decision.verified',
       'source.matches-tag',
       'decision.stands',
+      'archive.quota',
     ]);
     const job = await world.db.selectFrom('jobs').select('state').executeTakeFirstOrThrow();
     expect(job.state).toBe('succeeded');

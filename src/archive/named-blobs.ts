@@ -9,7 +9,7 @@ import { sql } from 'kysely';
 import type { Db } from '../platform/database.ts';
 
 /** What a failed attempt delivered is kept this long for those who look into it. */
-export const FAILED_ATTEMPT_DAYS = 30;
+const FAILED_ATTEMPT_DAYS = 30;
 
 /** Bytes that were collected after `moment`, by all the names that they had. */
 const collectedAfter = (hash: string, moment: string) => sql<boolean>`EXISTS (

@@ -7,6 +7,7 @@ import type { BlobStore } from '../platform/blobs.ts';
 import type { Db } from '../platform/database.ts';
 import type { Logger } from '../platform/log.ts';
 import { collectChunks } from './index-keeper/store.ts';
+import { namedAmong } from './named-blobs.ts';
 import { IS_KEPT } from './snapshots/kept.ts';
 import type { Storages } from './storage.ts';
 
@@ -19,8 +20,6 @@ export interface OrphanDeps {
 
 /** Nothing that is put takes longer than this to be named. */
 const GRACE_MS = 24 * 60 * 60_000;
-/** What a failed attempt delivered is kept this long for those who look into it. */
-const FAILED_ATTEMPT_DAYS = 30;
 const BATCH = 2_000;
 
 /** Removes them; returns how many, and their bytes. `now` is the clock that blobs are dated by. */
@@ -30,12 +29,12 @@ export async function collectOrphans(deps: OrphanDeps, now: Date): Promise<{ rem
   let bytes = 0;
   let batch: { sha256: string; size: number }[] = [];
   const flush = async (): Promise<void> => {
-    const unnamed = await unnamedOf(
+    const named = await namedAmong(
       deps.db,
       batch.map(({ sha256 }) => sha256),
     );
     for (const { sha256, size } of batch) {
-      if (!unnamed.has(sha256) || !(await deps.blobs.delete(sha256, before))) continue;
+      if (named.has(sha256) || !(await deps.blobs.delete(sha256, before))) continue;
       removed += 1;
       bytes += size;
     }
@@ -77,20 +76,4 @@ export async function collectIndexChunks(deps: OrphanDeps, now: Date): Promise<{
   }
   if (removed > 0) deps.log.info({ removed, bytes }, 'removed parts of indices that no publication needs');
   return { removed, bytes };
-}
-
-async function unnamedOf(db: Db, hashes: readonly string[]): Promise<ReadonlySet<string>> {
-  if (hashes.length === 0) return new Set();
-  const { rows } = await sql<{ sha256: string }>`
-    SELECT h.sha256 FROM unnest(${hashes}::text[]) AS h (sha256)
-    WHERE NOT EXISTS (SELECT 1 FROM pool_files f WHERE f.sha256 = h.sha256)
-      AND NOT EXISTS (SELECT 1 FROM frozen_inputs f WHERE f.sha256 = h.sha256)
-      AND NOT EXISTS (SELECT 1 FROM origs f WHERE f.sha256 = h.sha256)
-      AND NOT EXISTS (SELECT 1 FROM upload_files f JOIN uploads u ON u.id = f.upload_id
-                      WHERE f.sha256 = h.sha256 AND u.state <> 'rejected')
-      AND NOT EXISTS (SELECT 1 FROM attempt_files f JOIN attempts a ON a.id = f.attempt_id
-                      WHERE f.sha256 = h.sha256
-                        AND (a.ended_at IS NULL OR a.state = 'succeeded'
-                          OR a.ended_at > now() - make_interval(days => ${FAILED_ATTEMPT_DAYS})))`.execute(db);
-  return new Set(rows.map((row) => row.sha256));
 }

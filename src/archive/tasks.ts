@@ -5,6 +5,9 @@ import { withTransaction } from '../platform/database.ts';
 import type { Paths } from '../platform/paths.ts';
 import { enqueue, type CronEntry, type TaskHandlers } from '../platform/tasks.ts';
 import { enqueuePublication, PUBLISH_TASK } from './accept.ts';
+import { scrubSlice } from './check/scrub.ts';
+import { collecting } from './collect-lock.ts';
+import { collectPackages } from './collect-packages.ts';
 import { decideUpload } from './decide.ts';
 import { watchArchiveKeys } from './key-alerts.ts';
 import { collectIndexChunks, collectOrphans } from './orphans.ts';
@@ -25,6 +28,7 @@ const REMOVAL_RETRY_MS = 2_000;
 const KEYS_TASK = 'archive.watch-keys';
 const RENEW_TASK = 'archive.renew';
 const ORPHANS_TASK = 'archive.collect-orphans';
+const SCRUB_TASK = 'archive.scrub';
 
 /** How soon a publisher that met another one looks again. */
 const BUSY_RETRY_MS = 1_000;
@@ -64,9 +68,16 @@ export function archiveTasks(deps: ArchiveDeps): TaskHandlers {
     [KEYS_TASK]: async () => {
       await watchArchiveKeys(deps, deps.clock.now());
     },
+    [SCRUB_TASK]: async (_payload, { signal }) => {
+      await scrubSlice(deps, { signal });
+    },
     [ORPHANS_TASK]: async () => {
-      await collectOrphans(deps, deps.clock.now());
-      await collectIndexChunks(deps, deps.clock.now());
+      // A backup that runs needs what it has seen; the next night is soon enough.
+      await collecting(deps.db, async () => {
+        await collectPackages(deps);
+        await collectOrphans(deps, deps.clock.now());
+        await collectIndexChunks(deps, deps.clock.now());
+      });
     },
   };
 }
@@ -89,9 +100,11 @@ function comesAgainIn(result: PublishResult): number | undefined {
   }
 }
 
-/** Valid-Until is looked at every quarter of an hour, the end of keys every hour; orphans are collected in the quiet of the night. */
+/** Valid-Until is looked at every quarter of an hour, the end of keys every hour; orphans are collected in the quiet of the night;
+ * a slice of what is stored is read every five minutes, while a pass is due. */
 export const ARCHIVE_CRON: readonly CronEntry[] = [
   { match: '*/15 * * * *', task: RENEW_TASK },
   { match: '41 * * * *', task: KEYS_TASK },
   { match: '17 3 * * *', task: ORPHANS_TASK },
+  { match: '*/5 * * * *', task: SCRUB_TASK },
 ];

@@ -141,6 +141,10 @@ function selectArchives(db: Db) {
       'archives.worker_pool_id as workerPoolId',
       'worker_pools.name as workerPool',
       'archives.accepted_formats as acceptedFormats',
+      'archives.package_patterns as packagePatterns',
+      'archives.reserved_patterns as reservedPatterns',
+      'archives.accepted_licences as acceptedLicences',
+      'archives.quota_bytes as quotaBytes',
     ]);
 }
 

@@ -28,6 +28,14 @@ export interface Archive {
   readonly workerPoolId: number;
   readonly workerPool: string;
   readonly acceptedFormats: readonly string[];
+  /** Patterns of the packages that it takes, source and binary; none: every name. */
+  readonly packagePatterns: readonly string[];
+  /** Patterns of the packages that it refuses. */
+  readonly reservedPatterns: readonly string[];
+  /** Short names of the licences that it takes; none: no rule, and debian/copyright is not looked at. */
+  readonly acceptedLicences: readonly string[];
+  /** Bytes that the files of its packages may have; null: as many as there is room for. */
+  readonly quotaBytes: number | null;
 }
 
 export interface Suite {

@@ -40,7 +40,11 @@ export async function namePoolFile(trx: Trx, file: NewPoolFile): Promise<Naming>
       remedy: 'try again',
     });
   }
-  if (existing.sha256 === file.sha256 && existing.size === file.size) return { kind: 'named', id: existing.id };
+  if (existing.sha256 === file.sha256 && existing.size === file.size) {
+    // Its bytes may have been collected; who names it has stored them again.
+    await trx.deleteFrom('collected_pool_files').where('pool_file_id', '=', existing.id).execute();
+    return { kind: 'named', id: existing.id };
+  }
   return { kind: 'conflict', sha256: existing.sha256, size: existing.size };
 }
 

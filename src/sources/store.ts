@@ -103,6 +103,14 @@ export async function findPoolFiles(
     .selectFrom('pool_files')
     .where('archive_id', 'in', archiveIds)
     .where('path', 'like', `%/${escaped}%`)
+    // Names whose bytes are gone lend none.
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb.selectFrom('collected_pool_files').select('pool_file_id').whereRef('pool_file_id', '=', 'pool_files.id'),
+        ),
+      ),
+    )
     .select(['archive_id', 'path', 'sha256', 'size'])
     .orderBy('path')
     .execute();

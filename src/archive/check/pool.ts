@@ -73,7 +73,8 @@ async function namesOf(db: Db, archive: string): Promise<PublishedName[]> {
           AND p.serial >= coalesce(ss.added_serial, sb.added_serial)
           AND p.serial < coalesce(ss.removed_serial, sb.removed_serial, p.serial + 1)
       WHERE pf.pool_file_id = f.id)
-      AND NOT EXISTS (SELECT 1 FROM collected_pool_files c WHERE c.pool_file_id = f.id) AS published
+      AND NOT EXISTS (SELECT 1 FROM collected_pool_files c WHERE c.pool_file_id = f.id)
+      AND NOT EXISTS (SELECT 1 FROM taken_down_files t WHERE t.sha256 = f.sha256) AS published
     FROM pool_files f JOIN archives a ON a.id = f.archive_id
     WHERE a.name = ${archive} ORDER BY f.id`.execute(db);
   return rows;

@@ -27,6 +27,7 @@ import { checklist } from './checklist.ts';
 import { decisionStands, decisionVerified, type TagDecision } from './decision.ts';
 import type { CheckDeps } from './deps.ts';
 import { matchesTag } from './matches-tag.ts';
+import { archiveQuota } from './quota.ts';
 import { changesSignature, signedByWorker, type SignedText } from './signature.ts';
 import { sourceListed, type SourceFiles } from './source-files.ts';
 import { dscAgrees, dscFormat, dscShape, dscSignature, origSame, type ReadDsc } from './source.ts';
@@ -93,6 +94,7 @@ export const SOURCE_STATE = checklist<StateDeps, ExaminedSource>()
   .then('component.known', sourceComponent)
   .then('names.unique', namesUnique)
   .then('files.allowed', filesAllowed)
+  .then('archive.quota', archiveQuota)
   .then('version.newer', sourceNewer)
   .then('binary.owner', declaredOwner)
   .then('new.policy', newPolicy);
@@ -104,6 +106,7 @@ export const BINARY_STATE = checklist<StateDeps, ExaminedBinaries>()
   .then('binary.unused', binaryUnused)
   .then('names.unique', namesUnique)
   .then('files.allowed', filesAllowed)
+  .then('archive.quota', archiveQuota)
   .then('version.newer', binariesNewer)
   .then('binary.owner', binaryOwner)
   .then('new.policy', newPolicy);

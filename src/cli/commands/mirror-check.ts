@@ -1,5 +1,5 @@
 /** `landfall mirror-check` */
-import { Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { suitesRoute, type Suite } from '../../contract/suites.ts';
 import { remoteCommand, runRemote, type RemoteOptions } from '../command.ts';
 import type { CliContext } from '../context.ts';

@@ -88,11 +88,10 @@ async function read(check: MirrorCheck, bytes: Buffer): Promise<SignedText | { r
 
 function freshness(mirror: Release, origin: Release, now: Date): Finding {
   const [there, here] = [mirror.date.getTime(), origin.date.getTime()];
-  const expired = mirror.validUntil !== undefined && mirror.validUntil <= now;
-  if (expired) {
+  if (mirror.validUntil !== undefined && mirror.validUntil <= now) {
     return fail(
       'date',
-      `it expired on ${mirror.validUntil?.toISOString() ?? ''}: apt refuses it`,
+      `it expired on ${mirror.validUntil.toISOString()}: apt refuses it`,
       'have the mirror updated; its last update is that of the Date ' + mirror.date.toISOString(),
     );
   }

@@ -33,6 +33,11 @@ export interface DeclaredArchive {
   readonly description: string;
   readonly pool: string;
   readonly acceptedFormats: readonly string[];
+  readonly packagePatterns: readonly string[];
+  readonly reservedPatterns: readonly string[];
+  readonly acceptedLicences: readonly string[];
+  /** Bytes that its files may have; null: as many as there is room for. */
+  readonly quotaBytes: number | null;
 }
 
 export interface DeclaredSuite {

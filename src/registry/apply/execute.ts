@@ -146,6 +146,10 @@ async function writeArchive(trx: Trx, wanted: DeclaredArchive): Promise<void> {
     description: wanted.description,
     worker_pool_id: pool.id,
     accepted_formats: [...wanted.acceptedFormats],
+    package_patterns: [...wanted.packagePatterns],
+    reserved_patterns: [...wanted.reservedPatterns],
+    accepted_licences: [...wanted.acceptedLicences],
+    quota_bytes: wanted.quotaBytes,
   };
   await trx
     .insertInto('archives')

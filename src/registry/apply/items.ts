@@ -15,6 +15,7 @@ import type {
   DeclaredPerson,
   DeclaredSuite,
 } from './declarations.ts';
+import { formatSize } from './sizes.ts';
 
 /** Label and text, in the order in which a person reads them. An empty text is not shown. */
 export type Fields = readonly (readonly [label: string, text: string])[];
@@ -79,6 +80,10 @@ export function fieldsOfArchive(archive: DeclaredArchive): Fields {
     ['label', quoted(archive.label)],
     ['description', quoted(archive.description)],
     ['source formats', [...archive.acceptedFormats].sort().join(', ')],
+    ['packages', [...archive.packagePatterns].sort().join(' ')],
+    ['reserved', [...archive.reservedPatterns].sort().join(' ')],
+    ['licences', [...archive.acceptedLicences].sort().join(', ')],
+    ['quota', archive.quotaBytes === null ? 'none' : formatSize(archive.quotaBytes)],
   ];
 }
 

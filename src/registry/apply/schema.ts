@@ -1,9 +1,11 @@
 /** The keys of a distribution file, their forms and defaults. The message of each check says what is expected there. */
 import { TomlDate } from 'smol-toml';
 import { z } from 'zod';
+import { isLicence } from '../../debian/copyright.ts';
 import { isArchitectureName, isComponentName, isSourceName, isSuiteName } from '../../debian/names.ts';
-import { ACTIONS } from '../../permissions/index.ts';
+import { ACTIONS, isPattern } from '../../permissions/index.ts';
 import { parseDuration } from './durations.ts';
+import { parseSize } from './sizes.ts';
 import { oneOf } from './problems.ts';
 
 const NAME = /^[a-z0-9][a-z0-9.-]{0,63}$/;
@@ -74,18 +76,38 @@ const suiteShape = {
   retention: duration(0, 'a span of time such as "30d"').prefault('30d'),
   audience: audience.optional(),
 };
+const patternWords = 'the name of a package, in which * and ? are wildcards, such as "foo-*"';
+const policyShape = {
+  packages: listOf(patternWords, isPattern)
+    .min(1, 'at least one pattern, or no such line: then every name is taken')
+    .optional(),
+  reserved: listOf(patternWords, isPattern).default([]),
+  licences: listOf('the short name of one licence, such as "GPL-3+"', isLicence)
+    .min(1, 'at least one licence, or no such line: then every licence is taken')
+    .optional(),
+};
 const archiveShape = {
   pool: name,
   audience: audience.default('public'),
   origin: line('a line of text, as it stands in Release').optional(),
   label: line('a line of text, as it stands in Release').optional(),
   description: line('a line of text').optional(),
+  quota: z
+    .string({ error: 'a size such as "50GB"' })
+    .transform((text, context): number => {
+      const bytes = parseSize(text);
+      if (bytes !== undefined && bytes > 0) return bytes;
+      context.issues.push({ code: 'custom', message: 'a size such as "50GB"', input: text });
+      return z.NEVER;
+    })
+    .optional(),
   'accepted-formats': z
     .array(z.enum(['3.0 (native)', '3.0 (quilt)'], { error: '"3.0 (native)" or "3.0 (quilt)"' }), {
       error: 'a list of "3.0 (native)" and "3.0 (quilt)"',
     })
     .min(1, 'at least one source format')
     .default(['3.0 (native)', '3.0 (quilt)']),
+  policy: z.strictObject(policyShape, { error: 'a table [archive.NAME.policy]' }).prefault({}),
   suite: z.record(suiteName, z.strictObject(suiteShape), { error: 'tables [archive.NAME.suite.SUITE]' }).default({}),
 };
 const count = (least: number, most: number) => {
@@ -202,6 +224,7 @@ export function knownKeys(path: readonly (string | number)[]): readonly string[]
     case 'external':
       return Object.keys(externalShape);
     case 'archive':
+      if (path[2] === 'policy') return Object.keys(policyShape);
       return Object.keys(path[2] === 'suite' ? suiteShape : archiveShape);
     case 'git':
       return Object.keys(gitShape);

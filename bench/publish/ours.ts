@@ -17,9 +17,10 @@ import { createSecret } from '../../src/lighthouse/identity.ts';
 import { claimJobs } from '../../src/lighthouse/leases.ts';
 import { createFolderBlobStore, type FolderBlobStore } from '../../src/platform/blobs.ts';
 import { withTransaction } from '../../src/platform/database.ts';
+import { exec } from '../../src/platform/exec.ts';
 import { isErrnoException } from '../../src/platform/errors.ts';
 import { ensureDirectory } from '../../src/platform/files.ts';
-import { clearSign, exportPublicKey, generateKey, killAgents } from '../../src/platform/gpg.ts';
+import { exportPublicKey, generateKey, killAgents } from '../../src/platform/gpg.ts';
 import { createSubmission, describeSubmission } from '../../src/registry/index.ts';
 import { memoryOf, resetPeak, type Sample } from '../harness.ts';
 import { startServer, type BenchServer } from '../server.ts';
@@ -447,11 +448,15 @@ async function upload(
   attemptId: number,
   added: AddedPackage,
 ): Promise<void> {
-  const text = await readFile(join(added.folder, added.changes));
-  const names = [...text.toString('utf8').matchAll(/^ [0-9a-f]{64} [0-9]+ (\S+)$/gm)].map((match) => match[1] ?? '');
-  const signed = await clearSign({ home: worker.home, fingerprint: worker.openpgpFingerprint, payload: text });
+  await exec(['debsign', '--no-conf', '--no-re-sign', `-k${worker.openpgpFingerprint}`, added.changes], {
+    cwd: added.folder,
+    deadlineMs: 60_000,
+    env: { GNUPGHOME: worker.home, HOME: added.folder },
+  });
+  const text = await readFile(join(added.folder, added.changes), 'utf8');
+  const names = [...text.matchAll(/^ [0-9a-f]{64} [0-9]+ (\S+)$/gm)].map((match) => match[1] ?? '');
   for (const name of [...names, added.changes]) {
-    const put = await blobs.put(name === added.changes ? signed : await readFile(join(added.folder, name)));
+    const put = await blobs.put(await readFile(join(added.folder, name)));
     if (put.kind !== 'stored') throw new Error(`${name} could not be stored`);
     await server.db
       .insertInto('attempt_files')

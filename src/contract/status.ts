@@ -24,6 +24,16 @@ export const statusSchema = z
     queues: z.array(queueSchema),
     /** Free and whole bytes where the files lie. */
     space: z.object({ availableBytes: z.number(), totalBytes: z.number() }).nullable(),
+    /** The last reading of all that is stored against its hashes; `finishedAt` is null while it goes on. */
+    scrub: z
+      .object({
+        startedAt: time,
+        finishedAt: time.nullable(),
+        files: z.int(),
+        bytes: z.int(),
+        damaged: z.int(),
+      })
+      .nullable(),
     /** What needs somebody, in sentences. */
     alerts: z.array(z.string()),
   })

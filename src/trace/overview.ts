@@ -6,7 +6,7 @@ import { listFailures } from './build-list.ts';
 import { traceSubmissions } from './submissions.ts';
 import { listSuites } from './suites.ts';
 import { listTags } from './tags.ts';
-import type { Overview, SuiteView, TraceDeps, Viewer, QueueView, BuildSummary } from './types.ts';
+import type { Overview, ScrubView, SuiteView, TraceDeps, Viewer, QueueView, BuildSummary } from './types.ts';
 import { iso } from './values.ts';
 import { listQueues, listWorkers } from './workers.ts';
 
@@ -40,6 +40,7 @@ export async function overview(deps: TraceDeps, viewer: Viewer): Promise<Overvie
     suites,
     workers,
     queues,
+    scrub: await lastScrub(deps.db),
     alerts: [...raised.map(inWords), ...suiteAlerts(suites, now), ...queueAlerts(queues), ...failureAlerts(failures)],
   };
 }
@@ -65,6 +66,26 @@ async function openSubmissions(db: Db, viewer: Viewer): Promise<number[]> {
     )
     ORDER BY s.id DESC LIMIT ${SHOWN * 2}`.execute(db);
   return rows.map((row) => row.id);
+}
+
+/** The newest pass that came to its end, or the one that goes on when none did yet. */
+async function lastScrub(db: Db): Promise<ScrubView | null> {
+  const row = await db
+    .selectFrom('scrubs')
+    .select(['started_at', 'finished_at', 'files', 'bytes', 'damaged'])
+    .orderBy(sql`finished_at IS NULL`)
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  const { started_at: startedAt, finished_at: finishedAt, files, bytes, damaged } = row;
+  return {
+    startedAt: iso(startedAt),
+    finishedAt: finishedAt === null ? null : iso(finishedAt),
+    files,
+    bytes,
+    damaged,
+  };
 }
 
 function inWords(alert: Alert): string {

@@ -456,6 +456,16 @@ export interface QueueView {
 
 // ------------------------------------------------------------------ overview
 
+/** The last reading of all that is stored against its hashes. */
+export interface ScrubView {
+  readonly startedAt: string;
+  /** Null while it goes on. */
+  readonly finishedAt: string | null;
+  readonly files: number;
+  readonly bytes: number;
+  readonly damaged: number;
+}
+
 export interface Overview {
   readonly now: string;
   /** Under way, or waiting for a person; the newest first. */
@@ -466,6 +476,7 @@ export interface Overview {
   readonly suites: readonly SuiteView[];
   readonly workers: readonly WorkerView[];
   readonly queues: readonly QueueView[];
+  readonly scrub: ScrubView | null;
   /** What needs somebody, in sentences. */
   readonly alerts: readonly string[];
 }

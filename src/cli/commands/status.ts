@@ -94,7 +94,15 @@ function renderStatus(status: Status, url: string, style: Style): string {
   if (status.space !== null) {
     sections.push(`${bytes(status.space.availableBytes)} of ${bytes(status.space.totalBytes)} free\n`);
   }
+  if (status.scrub !== null) sections.push(`${inertLine(readingInWords(status.scrub, now))}\n`);
   return sections.join('\n');
+}
+
+function readingInWords(scrub: NonNullable<Status['scrub']>, now: Date): string {
+  const read = `${scrub.files} files (${bytes(scrub.bytes)}), ${scrub.damaged} damaged or missing`;
+  return scrub.finishedAt === null
+    ? `what is stored is being read since ${ago(scrub.startedAt, now)}: ${read} so far`
+    : `what is stored was last read ${ago(scrub.finishedAt, now)}: ${read}`;
 }
 
 type Row = readonly (Cell | string)[];

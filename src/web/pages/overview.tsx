@@ -20,7 +20,19 @@ export function OverviewPage({ status }: { readonly status: Status }) {
           {bytes(status.space.availableBytes)} of {bytes(status.space.totalBytes)} are free where the files lie.
         </p>
       )}
+      <LastReading scrub={status.scrub} />
     </Layout>
+  );
+}
+
+function LastReading({ scrub }: { readonly scrub: Status['scrub'] }) {
+  if (scrub === null) return null;
+  return (
+    <p class="soft">
+      What is stored {scrub.finishedAt === null ? 'is being read since ' : 'was last read '}
+      <Time at={scrub.finishedAt ?? scrub.startedAt} />: {scrub.files} files, {bytes(scrub.bytes)}, {scrub.damaged}{' '}
+      damaged or missing.
+    </p>
   );
 }
 

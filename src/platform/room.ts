@@ -13,7 +13,7 @@ import { access, open, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LandfallError, isErrnoException } from './errors.ts';
 import { exec } from './exec.ts';
-import { ensureDirectory, freeSpace, syncDirectory } from './files.ts';
+import { ensureDirectory, freeSpace, storing, syncDirectory } from './files.ts';
 
 export interface RoomOptions {
   /** Below it lies what is stored. */
@@ -161,18 +161,29 @@ async function sizeOf(path: string): Promise<number> {
 /** Room that is really taken: a file with holes would reserve nothing. @see fallocate(1) */
 async function setApart(path: string, size: number): Promise<void> {
   try {
+    await fallocate(path, size);
+    await storing(`set ${mebibytes(size)} apart in ${path}`, async () => {
+      const handle = await open(path, 'r+');
+      try {
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    });
+  } catch (error) {
+    // Half a reserve, or one that the disk did not take, is none.
+    await unlink(path).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function fallocate(path: string, size: number): Promise<void> {
+  try {
     await exec(['fallocate', '--posix', '--length', String(size), path], {
       doing: 'set room apart for renewals',
       deadlineMs: 10 * 60_000,
     });
-    const handle = await open(path, 'r+');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
   } catch (error) {
-    await unlink(path).catch(() => undefined);
     throw new LandfallError({
       code: 'storage.full',
       doing: `set ${mebibytes(size)} apart in ${path}`,

@@ -27,6 +27,7 @@ import { revokeWorker } from '../lighthouse/index.ts';
 import { withTransaction } from '../platform/database.ts';
 import { checkCodes } from './checks/lists.ts';
 import { decideUpload, reviewUpload } from './decide.ts';
+import { planTakedown, takeDown } from './takedown/takedown.ts';
 
 const HELLO: TinyPackage = {
   source: 'hello',
@@ -172,6 +173,27 @@ describe('a source upload', () => {
       state: 'rejected',
       code: 'files.complete',
     });
+  });
+
+  it('brings bytes back that were taken down: rejected by name, unless upstream tarballs were kept', async () => {
+    await upload(await release(), SOURCE, sourceFiles, builtSource.changes);
+    const asked = { source: 'hello', version: '1.0-1', reason: 'malware', legal: false, by: 'person:carol' };
+    const takeItDown = async (keepUpstream: boolean): Promise<readonly string[]> => {
+      const request = { ...asked, keepUpstream, audiences: ['public'] };
+      const plan = await planTakedown(world.db, request);
+      if (plan.kind !== 'plan') throw new Error(plan.kind);
+      if (!keepUpstream) expect((await takeDown(world.db, request, plan.hash)).kind).toBe('done');
+      return plan.shared.map(({ path }) => path);
+    };
+    expect(await takeItDown(true)).toEqual(['pool/main/h/hello/hello_1.0.orig.tar.gz']);
+    expect(await takeItDown(false)).toEqual([]);
+    const next = { ...HELLO, version: '1.0-2' };
+    const built = await build('hello-again', next);
+    const orig = 'hello_1.0.orig.tar.gz';
+    const files = new Map([...(await listedFiles(built.source)), [orig, sourceFiles.get(orig) ?? Buffer.alloc(0)]]);
+    const result = await upload(await release(next), SOURCE, files, built.source.changes);
+    expect(result).toMatchObject({ state: 'rejected', code: 'files.allowed' });
+    expect(result.sentence).toBe(`${orig} has bytes that were taken down.`);
   });
 
   it('a file that is listed and lacks is rejected', async () => {

@@ -16,15 +16,18 @@ const wanted = z.strictObject({
   reason: line(500),
   /** The law demands it: files are answered with 451 instead of 410. */
   legal: z.boolean(),
+  /** Upstream tarballs stay: what is wrong is not in them, and later versions may bring them again. */
+  keepUpstream: z.boolean(),
 });
 
 const facts = {
+  /** Those that the caller may see; it leaves all others too. */
   archives: z.array(z.string()),
   /** `ARCHIVE/SUITE` that have it: each gets a publication without it. */
   suites: z.array(z.string()),
   /** What is removed for ever. */
   files: z.array(fileSchema),
-  /** What other versions need, and stays. */
+  /** What other versions need or may bring again, and stays. */
   shared: z.array(fileSchema),
 };
 

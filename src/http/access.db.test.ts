@@ -183,11 +183,18 @@ const SAMPLES: Readonly<Record<string, (one: Facts) => Sample>> = {
   'get /api/v1/takedowns': () => ({ about: 'list' }),
   'post /api/v1/takedowns/plan': () => ({
     about: 'own',
-    init: json('POST', { source: 'nothing', version: '1-1', reason: 'test', legal: false }),
+    init: json('POST', { source: 'nothing', version: '1-1', reason: 'test', legal: false, keepUpstream: false }),
   }),
   'post /api/v1/takedowns/confirm': () => ({
     about: 'own',
-    init: json('POST', { source: 'nothing', version: '1-1', reason: 'test', legal: false, hash: 'x' }),
+    init: json('POST', {
+      source: 'nothing',
+      version: '1-1',
+      reason: 'test',
+      legal: false,
+      keepUpstream: false,
+      hash: 'x',
+    }),
   }),
   'get /api/v1/signer/log': () => ({ about: 'own' }),
   'get /api/v1/signer/log/check': () => ({ about: 'own' }),

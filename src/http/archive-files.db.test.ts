@@ -136,11 +136,15 @@ describe('what caches and clients rely on', () => {
     expect(headers.get('x-content-type-options')).toBe('nosniff');
   });
 
-  test('the key is there, armoured', async () => {
+  test('the keyring is there, armoured and not', async () => {
     const response = await app.request('/archive/main/key.asc');
     expect(response.headers.get('content-type')).toBe('application/pgp-keys');
     expect(await response.text()).toContain('-----BEGIN PGP PUBLIC KEY BLOCK-----');
-    expect((await app.request('/archive/nothing/key.asc')).status).toBe(404);
+    const binary = Buffer.from(await (await app.request('/archive/main/key.pgp')).arrayBuffer());
+    expect(binary[0]).toBe(0x98);
+    for (const name of ['nothing/key.asc', 'main/key.gpg', 'main/key.asc2']) {
+      expect((await app.request(`/archive/${name}`)).status).toBe(404);
+    }
   });
 });
 

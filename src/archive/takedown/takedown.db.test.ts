@@ -20,6 +20,8 @@ const request = {
   reason: 'the upstream release was replaced by an attacker',
   legal: false,
   by: 'person:carol',
+  audiences: ['public'],
+  keepUpstream: false,
 };
 let plan: TakedownPlan;
 let before: string;
@@ -63,7 +65,8 @@ describe('taking a version down', () => {
     expect(plan.suites).toEqual(['main/landing']);
     expect(plan.files.map(({ path }) => path)).toEqual([DATA, BAD]);
     expect(plan.shared.map(({ path }) => path)).toEqual(['pool/main/o/other/other_1_amd64.deb']);
-    expect(await planTakedown(world.db, { source: 'hello', version: '9' })).toEqual({ kind: 'unknown' });
+    expect(await planTakedown(world.db, { ...request, version: '9' })).toEqual({ kind: 'unknown' });
+    expect(await planTakedown(world.db, { ...request, audiences: ['group:security'] })).toEqual({ kind: 'unknown' });
     expect(await takeDown(world.db, request, 'another plan')).toEqual({ kind: 'out-of-date' });
     expect((await ask(BAD)).status).toBe(200);
   });

@@ -25,12 +25,17 @@ export interface TakedownRequest {
   readonly version: string;
   readonly reason: string;
   readonly legal: boolean;
+  /** Upstream tarballs are harmless: later versions may bring them again. */
+  readonly keepUpstream: boolean;
   /** As the audit names people. */
   readonly by: string;
+  /** What the person may see: a version that is only in archives of others does not exist for them. */
+  readonly audiences: readonly string[];
 }
 
 export interface TakedownPlan {
   readonly kind: 'plan';
+  /** Those that the person may see; it leaves all others too. */
   readonly archives: readonly string[];
   /** `ARCHIVE/SUITE` that have it now: each gets a publication without it. */
   readonly suites: readonly string[];
@@ -47,8 +52,11 @@ export type TakedownRefusal =
 /** What taking it down would do. */
 export async function planTakedown(
   db: Db,
-  version: Pick<TakedownRequest, 'source' | 'version'>,
+  version: Pick<TakedownRequest, 'source' | 'version' | 'keepUpstream' | 'audiences'>,
 ): Promise<TakedownPlan | TakedownRefusal> {
+  const target = await readTarget(db, version);
+  if (target?.archives.some(({ audience }) => version.audiences.includes(audience)) !== true)
+    return { kind: 'unknown' };
   const before = await db
     .selectFrom('takedowns')
     .select(['at', 'actor'])
@@ -56,8 +64,7 @@ export async function planTakedown(
     .where('version', '=', version.version)
     .executeTakeFirst();
   if (before !== undefined) return { kind: 'taken-down', at: before.at, by: before.actor };
-  const target = await readTarget(db, version.source, version.version);
-  return target === undefined ? { kind: 'unknown' } : planOf(target);
+  return planOf(target, version.audiences);
 }
 
 export type TakedownResult =
@@ -77,7 +84,7 @@ export async function takeDown(db: Db, request: TakedownRequest, hash: string): 
     const plan = await planTakedown(trx, request);
     if (plan.kind !== 'plan') return plan;
     if (plan.hash !== hash) return { kind: 'out-of-date' };
-    const target = await readTarget(trx, request.source, request.version);
+    const target = await readTarget(trx, request);
     if (target === undefined) return { kind: 'unknown' };
     await carryOut(trx, request, target);
     return { ...plan, kind: 'done' };
@@ -144,11 +151,14 @@ async function removeFromSuite(trx: Trx, suiteId: number, sourcePackages: readon
       AND b.source_package_id = ANY (${[...sourcePackages]}::bigint[])`.execute(trx);
 }
 
-function planOf(target: Target): TakedownPlan {
-  const archives = target.archives.map(({ name }) => name);
-  const suites = target.suites.map(({ name }) => name);
+function planOf(target: Target, audiences: readonly string[]): TakedownPlan {
+  const seen = target.archives.filter(({ audience }) => audiences.includes(audience));
+  const archives = seen.map(({ name }) => name);
+  const suites = target.suites
+    .filter((suite) => audiences.includes(suite.audience) && seen.some(({ id }) => id === suite.archiveId))
+    .map(({ name }) => name);
   const { files, shared } = target;
-  const all = [target.sourcePackages, archives, suites, files.map(plain), shared.map(plain)];
+  const all = [target.sourcePackages, target.suites.map(({ id }) => id), files.map(plain), shared.map(plain)];
   return { kind: 'plan', archives, suites, files, shared, hash: hashOf(JSON.stringify(all)) };
 }
 

@@ -14,14 +14,28 @@ export interface Target {
   readonly sourcePackages: readonly number[];
   readonly submissions: readonly number[];
   /** That have some of it now; `name` is `ARCHIVE/SUITE`. */
-  readonly suites: readonly { readonly id: number; readonly archiveId: number; readonly name: string }[];
+  readonly suites: readonly {
+    readonly id: number;
+    readonly archiveId: number;
+    readonly name: string;
+    readonly audience: string;
+  }[];
   readonly files: readonly TargetFile[];
-  /** Other versions have the same bytes. */
+  /** Other versions have the same bytes, or may have: they stay. */
   readonly shared: readonly TargetFile[];
 }
 
+const UPSTREAM = /\.orig(?:-[a-z0-9-]+)?\.tar\.[a-z0-9]+(?:\.asc)?$/;
+
 /** Undefined when no archive ever had it. */
-export async function readTarget(db: Db, source: string, version: string): Promise<Target | undefined> {
+export async function readTarget(
+  db: Db,
+  {
+    source,
+    version,
+    keepUpstream,
+  }: { readonly source: string; readonly version: string; readonly keepUpstream: boolean },
+): Promise<Target | undefined> {
   const packages = await db
     .selectFrom('source_packages as p')
     .innerJoin('archives as a', 'a.id', 'p.archive_id')
@@ -39,13 +53,14 @@ export async function readTarget(db: Db, source: string, version: string): Promi
     files.map((file) => file.sha256),
     ids,
   );
+  const stays = (file: TargetFile): boolean => shared.has(file.sha256) || (keepUpstream && UPSTREAM.test(file.path));
   return {
     archives: packages.map(({ archiveId, name, audience }) => ({ id: archiveId, name, audience })),
     sourcePackages: ids,
     submissions,
     suites: await suitesOf(db, ids),
-    files: files.filter((file) => !shared.has(file.sha256)),
-    shared: files.filter((file) => shared.has(file.sha256)),
+    files: files.filter((file) => !stays(file)),
+    shared: files.filter(stays),
   };
 }
 
@@ -60,7 +75,7 @@ async function submissionsOf(db: Db, sourcePackages: readonly number[]): Promise
 
 async function suitesOf(db: Db, sourcePackages: readonly number[]): Promise<Target['suites']> {
   const { rows } = await sql<Target['suites'][number]>`
-    SELECT s.id, s.archive_id AS "archiveId", a.name || '/' || s.name AS name
+    SELECT s.id, s.archive_id AS "archiveId", a.name || '/' || s.name AS name, s.audience
     FROM suites s JOIN archives a ON a.id = s.archive_id
     WHERE EXISTS (SELECT 1 FROM suite_sources m WHERE m.suite_id = s.id AND m.removed_serial IS NULL
         AND m.source_package_id = ANY (${[...sourcePackages]}::bigint[]))

@@ -120,6 +120,11 @@ async function change(
     const body = { ...wanted, hash: plan.hash };
     const done = await client.call(changeKeyRoute, { params, body, signal: context.signal });
     answer(context, options.json, done, () => `\n${renderKeys(done.keys, style, context.now())}`);
+    if (wanted.change.kind === 'add' && options.json !== true) {
+      context.stderr.write(
+        `when clients have fetched the keyring: landfall archive-key activate ${archive} ${done.fingerprint} --reason …\n`,
+      );
+    }
   });
 }
 

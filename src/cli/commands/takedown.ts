@@ -15,6 +15,7 @@ import { bytes, moment } from '../output/time.ts';
 interface Options extends RemoteOptions {
   readonly reason: string;
   readonly legal?: boolean;
+  readonly keepUpstream?: boolean;
   readonly yes?: boolean;
   readonly dryRun?: boolean;
 }
@@ -25,6 +26,10 @@ export function takedownCommand(context: CliContext): Command {
     .argument('<version>', 'its version')
     .requiredOption('--reason <text>', 'why: told to whoever asks for one of its files, and in the audit')
     .option('--legal', 'the law demands it: files are answered with 451 in place of 410')
+    .option(
+      '--keep-upstream',
+      'upstream tarballs stay: what is wrong is not in them, and later versions may bring them again',
+    )
     .option('--yes', 'do it without asking')
     .option('--dry-run', 'only print the plan; the exit code is 1 when it would remove something')
     .action(async (source: string, version: string, options: Options) => {
@@ -35,7 +40,7 @@ export function takedownCommand(context: CliContext): Command {
       'For malware, and for what nobody may hand out. The version leaves every suite of every archive that has it, and each of ' +
         'them is published without it. The bytes of its source and binary packages are removed from the pool and from the store, ' +
         'snapshots included; the indices of snapshots stay as they were signed. The same bytes are refused in every later upload. ' +
-        'Files that other versions have too, such as an upstream tarball, stay.',
+        'Files that other versions have too, such as an upstream tarball, stay; with --keep-upstream also tarballs that no other version has.',
       'It cannot be undone. A cache between you and your users may hold a file for a year: purge it there.',
     ],
     examples: [
@@ -49,7 +54,13 @@ export function takedownCommand(context: CliContext): Command {
 
 async function takeDown(context: CliContext, source: string, version: string, options: Options): Promise<void> {
   await runRemote(context, options, async (client) => {
-    const wanted = { source, version, reason: options.reason, legal: options.legal === true };
+    const wanted = {
+      source,
+      version,
+      reason: options.reason,
+      legal: options.legal === true,
+      keepUpstream: options.keepUpstream === true,
+    };
     const plan = await client.call(planTakedownRoute, { body: wanted, signal: context.signal });
     const style = styleOf(context.stdout, context.environment);
     if (options.json !== true) context.stdout.write(renderPlan(plan, `${source} ${version}`, style));
@@ -91,7 +102,7 @@ function renderPlan(plan: TakedownPlan, title: string, style: Style): string {
     `${style.paint('bad', 'removed for ever')}: ${size(plan.files)}\n${rows(plan.files)}`,
     plan.shared.length === 0
       ? ''
-      : `stays, since other versions have it too: ${size(plan.shared)}\n${rows(plan.shared)}`,
+      : `stays, since other versions have it or may have it: ${size(plan.shared)}\n${rows(plan.shared)}`,
   ].join('');
 }
 

@@ -7,8 +7,9 @@ import { audiencesOfCaller, mutable, nameOf, requirePerson, type Api } from './s
 
 export function takedownRoutes(app: Api, deps: HttpDeps): void {
   app.openapi(planTakedownRoute, async (c) => {
-    const { source, version } = c.req.valid('json');
-    const planned = await planTakedown(deps.db, { source, version });
+    const { source, version, keepUpstream } = c.req.valid('json');
+    const audiences = audiencesOfCaller(c.get('caller'));
+    const planned = await planTakedown(deps.db, { source, version, keepUpstream, audiences });
     if (planned.kind !== 'plan') throw refused(planned, source, version);
     const { kind: _kind, ...plan } = planned;
     return c.json(mutable(plan), 200);
@@ -17,7 +18,8 @@ export function takedownRoutes(app: Api, deps: HttpDeps): void {
   app.openapi(takeDownRoute, async (c) => {
     const person = requirePerson(c.get('caller'));
     const { hash, ...wanted } = c.req.valid('json');
-    const done = await takeDown(deps.db, { ...wanted, by: nameOf(person) }, hash);
+    const audiences = audiencesOfCaller(person);
+    const done = await takeDown(deps.db, { ...wanted, by: nameOf(person), audiences }, hash);
     if (done.kind === 'out-of-date') {
       throw new Refusal({
         status: 409,

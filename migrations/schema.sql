@@ -138,9 +138,15 @@ CREATE TABLE public.archives (
     accepted_formats text[] DEFAULT '{"3.0 (native)","3.0 (quilt)"}'::text[] NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     quota_bytes bigint,
+    package_patterns text[] DEFAULT '{}'::text[] NOT NULL,
+    reserved_patterns text[] DEFAULT '{}'::text[] NOT NULL,
+    accepted_licences text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT archives_accepted_licences_check CHECK ((array_position(accepted_licences, NULL::text) IS NULL)),
     CONSTRAINT archives_audience_check CHECK ((audience ~ '^(public|group:[a-z0-9][a-z0-9.-]*)$'::text)),
     CONSTRAINT archives_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9.-]{0,63}$'::text)),
-    CONSTRAINT archives_quota_bytes_check CHECK ((quota_bytes > 0))
+    CONSTRAINT archives_package_patterns_check CHECK (((array_position(package_patterns, NULL::text) IS NULL) AND (array_to_string(package_patterns, ' '::text) ~ '^[a-z0-9+.*? -]*$'::text))),
+    CONSTRAINT archives_quota_bytes_check CHECK ((quota_bytes > 0)),
+    CONSTRAINT archives_reserved_patterns_check CHECK (((array_position(reserved_patterns, NULL::text) IS NULL) AND (array_to_string(reserved_patterns, ' '::text) ~ '^[a-z0-9+.*? -]*$'::text)))
 );
 
 ALTER TABLE public.archives ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (

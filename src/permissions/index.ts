@@ -16,6 +16,7 @@ export { importKeys, planKeyImport } from './key-import.ts';
 export type { KeyImportPlan } from './key-import.ts';
 export { ACTIONS, coversGrant, describeGrant, grantProblem, isInForce } from './model.ts';
 export type { Action } from './model.ts';
+export { isPattern, matchesPattern } from './patterns.ts';
 export { addMember, changePerson, createGroup, createPerson, removeMember } from './people.ts';
 export { findSigner, listActiveKeyrings } from './signers.ts';
 export {

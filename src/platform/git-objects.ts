@@ -22,8 +22,11 @@ export interface ObjectReader {
   /** Type and size, or undefined when the object is not there. */
   info(objectId: string): Promise<ObjectFacts | undefined>;
   read(objectId: string, options: { readonly maxBytes: number }): Promise<ReadObject>;
-  /** What a ref of our own making leads to now, by its full name, or its commit; undefined when there is no such object. */
-  resolve(ref: string, to?: 'commit'): Promise<string | undefined>;
+  /**
+   * What a ref of our own making leads to now, by its full name; or its commit, or the object behind its tags, whatever it is.
+   * Undefined when there is no such object.
+   */
+  resolve(ref: string, to?: 'commit' | 'untagged'): Promise<string | undefined>;
   /** Ends the process. */
   close(): Promise<void>;
 }
@@ -85,7 +88,7 @@ export function openObjects(
     info,
     resolve: async (ref, to) => {
       if (!/^refs\/[a-z0-9][a-z0-9/-]*$/.test(ref)) throw new Error(`${ref} is no ref of our own`);
-      const answer = await ask('info', to === undefined ? ref : `${ref}^{${to}}`);
+      const answer = await ask('info', to === undefined ? ref : `${ref}^{${to === 'untagged' ? '' : to}}`);
       return answer.kind === 'missing' ? undefined : answer.objectId;
     },
     read: async (objectId, { maxBytes }) => {

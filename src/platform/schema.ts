@@ -119,6 +119,9 @@ export interface ArchivesTable {
   description: string;
   worker_pool_id: number;
   accepted_formats: Generated<string[]>;
+  package_patterns: Generated<string[]>;
+  reserved_patterns: Generated<string[]>;
+  accepted_licences: Generated<string[]>;
   created_at: Time;
   quota_bytes: number | null;
 }

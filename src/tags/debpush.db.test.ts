@@ -108,7 +108,7 @@ describe('git debpush', () => {
     const tag = await world.push(repositoryId, ref);
 
     expect(tag.decisions.map(({ code, sentence }) => `${code}: ${sentence}`)).toEqual([
-      `accepted: All 19 checks passed: Alice Example (alice) releases hello ${version} to main/landing.`,
+      `accepted: All 22 checks passed: Alice Example (alice) releases hello ${version} to main/landing.`,
     ]);
     const row = await world.db
       .selectFrom('tag_decisions')

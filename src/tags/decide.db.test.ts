@@ -88,7 +88,7 @@ test('a tag as git debpush makes it is accepted: decision, submission, version, 
 
   await expectDecidedOnce(tag);
   expect(tag.decisions.map(({ code, sentence }) => `${code}: ${sentence}`)).toEqual([
-    'accepted: All 19 checks passed: Alice Example (alice) releases hello 1.0-1 to main/landing.',
+    'accepted: All 22 checks passed: Alice Example (alice) releases hello 1.0-1 to main/landing.',
   ]);
   expect(tag.decisions[0]?.checks.map(({ code }) => code)).toEqual(CHECKS.map(({ code }) => code));
   const frozen = await world.db.selectFrom('frozen_inputs').selectAll().executeTakeFirstOrThrow();

@@ -2,6 +2,7 @@
  * What the checks are given and what they find out, one after another. The types are narrow on purpose: a check can use only
  * what the checks before it have established.
  */
+import type { SourceControl } from '../debian/control.ts';
 import type { Archive, GitRepository } from '../registry/index.ts';
 import type { QuiltMode } from '../platform/schema.ts';
 import type { ObjectFormat, ReleaseRef } from './release-ref.ts';
@@ -25,7 +26,10 @@ export type Repository = Pick<
 >;
 
 /** The archive that the tag's DISTRO asks to enter. */
-export type TargetArchive = Pick<Archive, 'id' | 'name' | 'audience' | 'acceptedFormats'>;
+export type TargetArchive = Pick<
+  Archive,
+  'id' | 'name' | 'audience' | 'acceptedFormats' | 'packagePatterns' | 'reservedPatterns' | 'acceptedLicences'
+>;
 
 /** The tag that is decided. */
 export interface Candidate {
@@ -90,6 +94,14 @@ export interface KnownSigner {
 export interface Suite {
   readonly id: number;
   readonly name: string;
+}
+
+/** What the commit releases, where to: changelog, control and the suite agree. */
+export interface AgreedRelease {
+  readonly suite: Suite;
+  /** Of the suite, the first being that of sections without a prefix. */
+  readonly components: readonly string[];
+  readonly control: SourceControl;
 }
 
 /** The tagged commit and what of it was looked at. */

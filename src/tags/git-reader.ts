@@ -12,7 +12,7 @@ const MAX_COMMIT_BYTES = 1024 * 1024;
 /** The reader starts its process when it is first asked for something. */
 export interface GitReader extends GitObjects {
   /** What a ref of our own making leads to, or the commit that it leads to. */
-  resolve(ref: string, to?: 'commit'): Promise<string | undefined>;
+  resolve(ref: string, to?: 'commit' | 'untagged'): Promise<string | undefined>;
   isCommit(objectId: string): Promise<boolean>;
   /** Starts the process before it is needed. */
   begin(): void;

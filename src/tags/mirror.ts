@@ -171,7 +171,8 @@ export async function openMirror(
       if (known === binding.commitId) return { kind: 'resolved', commitId: known };
       const result = await tryFetch(async () => await fetch(`+refs/tags/${binding.tag}:${kept}`));
       if (result.kind !== 'fetched') return fromFetch(result, 'upstream.bound', repository);
-      const commitId = await reader.resolve(kept, 'commit');
+      // A tree or a file too: that it is no commit is said where it is read.
+      const commitId = await reader.resolve(kept, 'untagged');
       if (commitId !== binding.commitId) await deleteRef(gitDir, kept);
       return commitId === undefined ? { kind: 'absent' } : { kind: 'resolved', commitId };
     },

@@ -76,6 +76,8 @@ export const CHECKS = [
   },
   { number: 13, code: 'version.newer', asks: 'Is the version newer than what the suite holds or has held?' },
   { number: 14, code: 'upstream.bound', asks: 'Does the upstream tag lead to the commit that was signed?' },
+  { number: 15, code: 'policy.names', asks: 'Are source and binary packages called as the archive has it?' },
+  { number: 15, code: 'policy.components', asks: 'Do the sections belong to components of the suite?' },
   { number: 15, code: 'policy.source-format', asks: 'Is the source format one that the archive takes?' },
   {
     number: 15,
@@ -84,6 +86,7 @@ export const CHECKS = [
   },
   { number: 15, code: 'policy.native-version', asks: 'Does the version fit the source format?' },
   { number: 15, code: 'policy.submodules', asks: 'Is the tree free of submodules?' },
+  { number: 15, code: 'policy.licences', asks: 'Does debian/copyright name licences that the archive takes?' },
 ] as const;
 
 export type CheckCode = (typeof CHECKS)[number]['code'];

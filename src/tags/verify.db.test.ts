@@ -538,7 +538,7 @@ describe('14 upstream.bound', () => {
       await tagRelease(repository, commits, alice.sign, { version, extra: `!pristine-tar=${pristineTar}` });
       const tag = await world.push(repositoryId, `refs/tags/landing/${version}`);
       if (right) {
-        expect(tag.decisions[0]?.sentence).toContain('All 19 checks passed');
+        expect(tag.decisions[0]?.sentence).toContain('All 22 checks passed');
         const frozen = await world.db
           .selectFrom('frozen_inputs')
           .select('pristine_tar_commit_id')

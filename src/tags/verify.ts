@@ -11,6 +11,8 @@ import type { Db } from '../platform/database.ts';
 import { checkChangelogAgrees, type SuiteFinder } from './checks/changelog-agrees.ts';
 import { checkCommitBound } from './checks/commit-bound.ts';
 import { checkNoticeKnown } from './checks/notice-known.ts';
+import { checkLicences } from './checks/policy-licences.ts';
+import { checkComponents, checkNames } from './checks/policy-names.ts';
 import { checkNativeVersion, checkQuiltMode, checkSourceFormat, checkSubmodules } from './checks/policy.ts';
 import { checkSignatureGood } from './checks/signature-good.ts';
 import { checkSignaturePresent } from './checks/signature-present.ts';
@@ -76,7 +78,8 @@ export async function verifyTag(db: Db, candidate: Candidate, source: TagSource,
 
     const commit = record.take('commit.bound', await checkCommitBound(candidate, tag, source.objects));
     const suites = suiteFinder(db, candidate.archive.id);
-    const suite = record.take('changelog.agrees', await checkChangelogAgrees(candidate, claim, commit, suites));
+    const release = record.take('changelog.agrees', await checkChangelogAgrees(candidate, claim, commit, suites));
+    const { suite } = release;
     facts.suite = suite;
     const grantId = record.take(
       'signer.permission',
@@ -86,10 +89,13 @@ export async function verifyTag(db: Db, candidate: Candidate, source: TagSource,
     record.take('version.unused', await checkVersionUnused(db, candidate, claim));
     record.take('version.newer', await checkVersionNewer(db, candidate, claim, suite));
     const upstream = record.take('upstream.bound', await checkUpstreamBound(candidate, claim, commit, source));
+    record.take('policy.names', checkNames(candidate, release));
+    record.take('policy.components', checkComponents(candidate, release));
     record.take('policy.source-format', checkSourceFormat(candidate, claim, commit));
     const quilt = record.take('policy.quilt-mode', checkQuiltMode(candidate, claim, commit));
     record.take('policy.native-version', checkNativeVersion(candidate, claim, commit));
     record.take('policy.submodules', checkSubmodules(candidate, commit, upstream));
+    record.take('policy.licences', await checkLicences(candidate, commit, source.objects));
     return {
       kind: 'accepted',
       checks: record.checks,

@@ -60,6 +60,12 @@ export function formatTime(time: Date): string {
     .replace(/\.\d+Z$/, ' UTC');
 }
 
+/** As {@link listWords}; of a long list only the first, and how many more there are. */
+export function listSome(words: readonly string[], last: 'or' | 'and', most = 4): string {
+  if (words.length <= most) return listWords(words, last);
+  return `${words.slice(0, most).join(', ')} ${last} ${words.length - most} more`;
+}
+
 /** `alpha, beta or gamma` */
 export function listWords(words: readonly string[], last: 'or' | 'and'): string {
   if (words.length <= 1) return words.join('');

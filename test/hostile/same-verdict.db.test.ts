@@ -47,12 +47,30 @@ interface Attempt {
   /** Upstream as the tag's text names it; default: the one that is there. */
   readonly upstreamTag?: string;
   readonly pristineTar?: () => Promise<string>;
+  /** What the text names as upstream's commit, and its tag leads to; default: upstream's commit. */
+  readonly upstreamObject?: (commitId: string) => Promise<string>;
 }
 
 const link = { mode: '120000', content: '../README' };
+const FORMAT = 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n';
+const underLicence = (synopsis: string, files = '*'): Files => ({
+  'debian/copyright': `${FORMAT}\nFiles: ${files}\nCopyright: 2026 Alice\nLicense: ${synopsis}\n`,
+});
+/** debian/control with one more binary package. */
+const withPackage = (name: string, section = 'utils'): Files => {
+  const { 'debian/control': control } = debianFiles();
+  if (typeof control !== 'string') throw new Error('debian/control is text');
+  return {
+    'debian/control': `${control}\nPackage: ${name}\nSection: ${section}\nArchitecture: all\nDescription: more\n`,
+  };
+};
 const TABLE: Readonly<Record<string, Attempt>> = {
-  'a right tag': { expected: 'accepted' },
-  'a right tag by SSH': { expected: 'accepted', sign: () => ssh.sign },
+  'a right tag': { expected: 'accepted', files: { ...underLicence('GPL-3+ or Secret'), ...withPackage('hello-doc') } },
+  'a right tag by SSH': {
+    expected: 'accepted',
+    sign: () => ssh.sign,
+    files: underLicence('GPL-3.0-or-later with OpenSSL exception, and Expat'),
+  },
   'a lightweight tag': { expected: 'tag.object', lightweight: true },
   'H77 a tag with a header of its own': {
     expected: 'tag.object',
@@ -126,6 +144,31 @@ const TABLE: Readonly<Record<string, Attempt>> = {
     expected: 'upstream.bound',
     pristineTar: async () => (await repository.git(['rev-parse', 'refs/heads/main^{tree}'])).trim(),
   },
+  'an upstream that is a tree': {
+    expected: 'upstream.bound',
+    upstreamObject: async (commitId) => (await repository.git(['rev-parse', `${commitId}^{tree}`])).trim(),
+  },
+  'an upstream that is a file': {
+    expected: 'upstream.bound',
+    upstreamObject: async (commitId) => (await repository.git(['rev-parse', `${commitId}:README`])).trim(),
+  },
+  'H113 a package of another name': { expected: 'policy.names', files: withPackage('goodbye') },
+  'H113 a reserved name': { expected: 'policy.names', files: withPackage('hello-kernel') },
+  'a section of another component': { expected: 'policy.components', files: withPackage('hello-doc', 'contrib/doc') },
+  'no word of licences': { expected: 'policy.licences' },
+  'licences in prose': { expected: 'policy.licences', files: { 'debian/copyright': 'This is free software.\n' } },
+  'licences behind a link': { expected: 'policy.licences', files: { 'debian/copyright': link } },
+  'H55 a huge copyright file': {
+    expected: 'policy.licences',
+    files: { 'debian/copyright': `${FORMAT}${'#'.repeat(9 * 1024 * 1024)}\n` },
+  },
+  'a licence for some files': { expected: 'policy.licences', files: underLicence('GPL-3+', 'src/*') },
+  'a licence that nobody can look up': { expected: 'policy.licences', files: underLicence('GPL version 3') },
+  'a licence that the archive does not take': {
+    expected: 'policy.licences',
+    files: underLicence('GPL-3+ and JSON, or Secret'),
+  },
+  'H47 a licence in letters that look alike': { expected: 'policy.licences', files: underLicence('GРL-3+') },
   'format 1.0': { expected: 'policy.source-format', facts: { format: '1.0' } },
   'git-dpm': { expected: 'policy.quilt-mode', text: { quilt: 'dpm' } },
   'patches in a native package': { expected: 'policy.quilt-mode', facts: { format: '3.0 (native)' } },
@@ -192,6 +235,14 @@ beforeAll(async () => {
   });
   await world.push(otherId, 'refs/tags/landing/0.9-taken');
   await other.remove();
+  await world.db
+    .updateTable('archives')
+    .set({
+      package_patterns: ['hello', 'hello-*'],
+      reserved_patterns: ['*-kernel'],
+      accepted_licences: ['GPL-3+', 'Expat'],
+    })
+    .execute();
 
   for (const [index, [name, attempt]] of Object.entries(TABLE).entries()) made.set(name, await prepare(index, attempt));
   await world.notify(repositoryId);
@@ -236,12 +287,16 @@ async function prepare(index: number, attempt: Attempt): Promise<Made> {
   if (attempt.lightweight === true) await repository.point(ref, commitId);
   else {
     const pristineTar = await attempt.pristineTar?.();
+    const upstreamId = (await attempt.upstreamObject?.(commits.upstreamCommitId)) ?? commits.upstreamCommitId;
+    const upstreamTag =
+      attempt.upstreamObject === undefined ? (attempt.upstreamTag ?? commits.upstreamTag) : `upstream/object-${index}`;
+    if (attempt.upstreamObject !== undefined) await repository.point(`refs/tags/${upstreamTag}`, upstreamId);
     await repository.tag({
       name: `landing/${version}`,
       commitId,
       message: releaseMessage({
         version,
-        upstream: { commitId: commits.upstreamCommitId, tag: attempt.upstreamTag ?? commits.upstreamTag },
+        upstream: { commitId: upstreamId, tag: upstreamTag },
         ...(pristineTar === undefined ? {} : { extra: `!pristine-tar=${pristineTar}` }),
         ...attempt.text,
       }),
@@ -287,8 +342,59 @@ test.each(Object.entries(TABLE))('%s: the same verdict before the push and after
 
 test('every check that can reject a fetched tag is in the table', () => {
   const shown = new Set(Object.values(TABLE).map(({ expected }) => expected));
-  // The first two are about the way to the tag; their rejections are shown beside the mirror's tests.
+  // The first two are about the way to the tag, see below.
   expect(CHECKS.map(({ code }) => code).filter((code) => !shown.has(code))).toEqual(['notice.known', 'fetch.ok']);
+});
+
+test('what keeps a tag from being fetched says how it is mended too', async () => {
+  const gone = await createRepository();
+  const goneId = await world.register(gone, { name: 'packages/gone' });
+  const words: string[] = [];
+  const push = async (version: string, before: () => Promise<void>): Promise<void> => {
+    const commits = await commitPackage(gone, { version });
+    await gone.tag({ name: `landing/${version}`, commitId: commits.commitId, message: 'x\n', sign: alice.sign });
+    await world.notify(goneId, `refs/tags/landing/${version}`);
+    await before();
+    const { object_id: objectId, id } = await world.db
+      .selectFrom('tags')
+      .select(['id', 'object_id'])
+      .where('git_repository_id', '=', goneId)
+      .where('ref', '=', `refs/tags/landing/${version}`)
+      .executeTakeFirstOrThrow();
+    await world.decide(id);
+    const { decisions, obstacles } = await world.tag(`refs/tags/landing/${version}`, objectId);
+    const said = decisions[0] ?? obstacles.at(-1);
+    words.push(said?.code ?? 'none');
+    expect(said?.sentence).toMatch(/\.$/);
+    expect(said?.remedy).toMatch(COMMAND);
+  };
+  const set = async (values: { enabled?: boolean; max_pack_bytes?: number }): Promise<void> => {
+    await world.db.updateTable('git_repositories').set(values).where('id', '=', goneId).execute();
+  };
+  try {
+    await push('3.0-1', async () => {
+      await gone.git(['update-ref', '-d', 'refs/tags/landing/3.0-1']);
+    });
+    await push('3.0-2', async () => {
+      const commits = await commitPackage(gone, { version: '3.0-2', files: { more: 'x' } });
+      await gone.git(['update-ref', '-d', 'refs/tags/landing/3.0-2']);
+      await gone.tag({ name: 'landing/3.0-2', commitId: commits.commitId, message: 'y\n', sign: alice.sign });
+    });
+    await push('3.0-3', async () => {
+      await set({ max_pack_bytes: 20 });
+    });
+    await set({ max_pack_bytes: 1024 ** 3 });
+    await push('3.0-4', async () => {
+      await set({ enabled: false });
+    });
+    await set({ enabled: true });
+    await push('3.0-5', async () => {
+      await world.db.deleteFrom('git_repository_archives').where('git_repository_id', '=', goneId).execute();
+    });
+    expect(words).toEqual(['fetch.ok', 'fetch.ok', 'fetch.ok', 'repository.disabled', 'notice.known']);
+  } finally {
+    await gone.remove();
+  }
 });
 
 test('the words of all rejections, to be read', () => {

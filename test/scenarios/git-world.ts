@@ -39,7 +39,7 @@ export interface TagFacts {
     readonly decidedBy: string;
     readonly checks: readonly { readonly code: string; readonly outcome: string; readonly detail: string }[];
   }[];
-  readonly obstacles: readonly { readonly code: string; readonly sentence: string }[];
+  readonly obstacles: readonly { readonly code: string; readonly sentence: string; readonly remedy: string | null }[];
 }
 
 export interface TagWorld {
@@ -176,7 +176,7 @@ export async function createTagWorld(): Promise<TagWorld> {
         decidedBy: one.decided_by,
         checks: readChecks(one.checks),
       })),
-      obstacles: obstacles.map(({ code, sentence }) => ({ code, sentence })),
+      obstacles: obstacles.map(({ code, sentence, remedy }) => ({ code, sentence, remedy })),
     };
   };
 

@@ -133,7 +133,7 @@ const TRACE: SubmissionTrace = {
       name: 'tag.decided',
       title: 'tag verified',
       durationMs: 120,
-      sentence: '19 checks passed',
+      sentence: '22 checks passed',
       by: 'person:alice',
     },
     {
@@ -206,7 +206,7 @@ describe('the timeline', () => {
 
   2025-01-31
   +  12:00:05    0.1 s  tag seen
-  +  12:00:05    0.1 s  tag verified  19 checks passed (alice)
+  +  12:00:05    0.1 s  tag verified  22 checks passed (alice)
   2025-02-01
   +  00:00:10     20 s  amd64 built   (w1)
   .                     arm64         no worker for arm64 has ever joined pool trusted

@@ -5,13 +5,14 @@
 import { isProblem, describeProblem, quote } from '../../debian/problem.ts';
 import { parseControl } from '../../debian/control.ts';
 import { parseTopEntry } from '../../debian/changelog.ts';
-import type { BoundCommit, Candidate, Claim, Suite } from '../facts.ts';
+import type { AgreedRelease, BoundCommit, Candidate, Claim, Suite } from '../facts.ts';
 import { passed, rejected, type CheckResult } from '../model.ts';
 import { listWords, mendAndTagAgain, remakeTag } from '../words.ts';
 
 /** A suite that a name may lead to. */
 export interface SuiteChoice extends Suite {
   readonly accepts: readonly string[];
+  readonly components: readonly string[];
 }
 
 /** How suites of the candidate's archive are found. */
@@ -27,9 +28,9 @@ export async function checkChangelogAgrees(
   claim: Claim,
   commit: BoundCommit,
   suites: SuiteFinder,
-): Promise<CheckResult<Suite>> {
+): Promise<CheckResult<AgreedRelease>> {
   const { archive, ref, repository } = candidate;
-  const reject = (sentence: string, remedy: string): CheckResult<Suite> =>
+  const reject = (sentence: string, remedy: string): CheckResult<AgreedRelease> =>
     rejected('changelog.agrees', sentence, remedy);
   const again = mendAndTagAgain(ref, repository.plainTags);
   const tagTheRightCommit = remakeTag(ref, repository.plainTags, 'make it on the commit that releases this version');
@@ -93,5 +94,9 @@ export async function checkChangelogAgrees(
       `Set it with dch -r -D ${taking[0] ?? 'SUITE'} --force-distribution. ${again}`,
     );
   }
-  return passed({ id: suite.id, name: suite.name }, `${entry.source} ${entry.version} for suite ${suite.name}`);
+  const { id, name, components } = suite;
+  return passed(
+    { suite: { id, name }, components, control },
+    `${entry.source} ${entry.version} for suite ${suite.name}`,
+  );
 }

@@ -14,6 +14,8 @@ import { quote } from '../../debian/problem.ts';
 const CHANGELOG = 'debian/changelog';
 const CONTROL = 'debian/control';
 const FORMAT = 'debian/source/format';
+/** Only looked at where the archive has a rule for licences. */
+export const COPYRIGHT = 'debian/copyright';
 /** What a source without debian/source/format is taken for. @see dpkg-source(1) */
 export const DEFAULT_FORMAT = '1.0';
 
@@ -41,7 +43,7 @@ export async function checkCommitBound(
   const listing = await objects.list(
     commitId,
     maxTreeBytes(candidate),
-    (path) => path === 'debian' || LIMITS.has(path),
+    (path) => path === 'debian' || path === COPYRIGHT || LIMITS.has(path),
   );
   if ('kind' in listing) {
     if (listing.kind === 'refused') {

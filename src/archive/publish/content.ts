@@ -5,8 +5,9 @@
  */
 import { sql } from 'kysely';
 import { changelogPath } from '../../debian/pool.ts';
-import type { Db } from '../../platform/database.ts';
+import { withTransaction, type Db } from '../../platform/database.ts';
 import type { IndexChange, IndexEntry } from '../index-keeper/keeper.ts';
+import { compareKeys } from '../index-keeper/order.ts';
 import { readDerivedChanges } from './derived.ts';
 import type { IndexName, PackageType } from './index-names.ts';
 import type { PoolFile } from './pool.ts';
@@ -24,14 +25,11 @@ export interface PackageChange {
   readonly submissionId: number;
 }
 
-interface ChangeRow extends PackageChange {
-  readonly qualifier: string;
-  readonly stanza: string;
-}
-
 /** How a suite's content at `to` differs from that at `from`. */
 export interface ContentChanges {
   readonly packages: readonly PackageChange[];
+  /** How many packages came or went that the index may list. */
+  changed(index: IndexName): number;
   /** Changes of one index. */
   indexChanges(index: IndexName): Promise<readonly IndexChange[]>;
   /** Components that a udeb came to or went from. */
@@ -40,112 +38,105 @@ export interface ContentChanges {
 
 const PAGE = 5_000;
 
-/** All entries of Packages or Sources at a serial. */
-export async function readIndex(
+/** Gives all entries of Packages or Sources at a serial to `use`, in the order of the index, without holding them all. */
+export async function withIndex<T>(
   db: Db,
   suiteId: number,
   index: Extract<IndexName, { kind: 'packages' | 'sources' }>,
   serial: number,
-): Promise<IndexEntry[]> {
-  const entries: IndexEntry[] = [];
-  for (let after = 0; ;) {
-    const rows =
-      index.kind === 'sources'
-        ? await sourcesPage(db, suiteId, index.component, serial, after)
-        : await packagesPage(db, suiteId, index, serial, after);
-    for (const { name, version, qualifier, stanza } of rows) entries.push({ name, version, qualifier, stanza });
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < PAGE) return entries;
-    after = last.row;
-  }
+  use: (entries: AsyncIterable<IndexEntry>) => Promise<T>,
+): Promise<T> {
+  return await withTransaction(db, async (trx) => {
+    await sql`DECLARE whole_index NO SCROLL CURSOR FOR ${whole(suiteId, index, serial)}`.execute(trx);
+    const entries = async function* (): AsyncGenerator<IndexEntry> {
+      // The database orders by name; versions of one name are few, and only dpkg's rules order them.
+      let sameName: IndexEntry[] = [];
+      for (;;) {
+        const { rows } = await sql<IndexEntry>`FETCH ${sql.raw(String(PAGE))} FROM whole_index`.execute(trx);
+        for (const entry of rows) {
+          if (sameName[0] !== undefined && sameName[0].name !== entry.name) {
+            yield* sameName.sort(compareKeys);
+            sameName = [];
+          }
+          sameName.push(entry);
+        }
+        if (rows.length < PAGE) break;
+      }
+      yield* sameName.sort(compareKeys);
+    };
+    return await use(entries());
+  });
 }
 
-interface EntryRow extends IndexEntry {
-  readonly row: number;
-}
-
-async function sourcesPage(
-  db: Db,
-  suiteId: number,
-  component: string,
-  serial: number,
-  after: number,
-): Promise<EntryRow[]> {
-  const { rows } = await sql<EntryRow>`
-    SELECT m.id AS row, p.name, p.version, '' AS qualifier, p.stanza
-    FROM suite_sources m JOIN source_packages p ON p.id = m.source_package_id
-    WHERE m.suite_id = ${suiteId} AND m.id > ${after} AND p.component = ${component}
-      AND m.added_serial <= ${serial} AND (m.removed_serial IS NULL OR m.removed_serial > ${serial})
-    ORDER BY m.id LIMIT ${PAGE}`.execute(db);
-  return rows;
-}
-
-async function packagesPage(
-  db: Db,
-  suiteId: number,
-  index: Extract<IndexName, { kind: 'packages' }>,
-  serial: number,
-  after: number,
-): Promise<EntryRow[]> {
-  const { rows } = await sql<EntryRow>`
-    SELECT m.id AS row, p.name, p.version, p.architecture AS qualifier, p.stanza
-    FROM suite_binaries m JOIN binary_packages p ON p.id = m.binary_package_id
-    WHERE m.suite_id = ${suiteId} AND m.architecture = ${index.architecture} AND m.id > ${after}
-      AND p.component = ${index.component} AND p.type = ${index.type}
-      AND m.added_serial <= ${serial} AND (m.removed_serial IS NULL OR m.removed_serial > ${serial})
-    ORDER BY m.id LIMIT ${PAGE}`.execute(db);
-  return rows;
+function whole(suiteId: number, index: Extract<IndexName, { kind: 'packages' | 'sources' }>, serial: number) {
+  const present = sql`m.added_serial <= ${serial} AND (m.removed_serial IS NULL OR m.removed_serial > ${serial})`;
+  return index.kind === 'sources'
+    ? sql`SELECT p.name, p.version, '' AS qualifier, p.stanza
+      FROM suite_sources m JOIN source_packages p ON p.id = m.source_package_id
+      WHERE m.suite_id = ${suiteId} AND p.component = ${index.component} AND ${present}
+      ORDER BY p.name COLLATE "C"`
+    : sql`SELECT p.name, p.version, p.architecture AS qualifier, p.stanza
+      FROM suite_binaries m JOIN binary_packages p ON p.id = m.binary_package_id
+      WHERE m.suite_id = ${suiteId} AND m.architecture = ${index.architecture}
+        AND p.component = ${index.component} AND p.type = ${index.type} AND ${present}
+      ORDER BY p.name COLLATE "C"`;
 }
 
 /** What changed in a suite after the publication `from` (0: before the first) up to the publication `to`. */
 export async function readChanges(db: Db, suiteId: number, from: number, to: number): Promise<ContentChanges> {
-  const { rows } = await sql<ChangeRow>`
-    SELECT 'source' AS architecture, p.name, p.version, '' AS qualifier, p.component, p.stanza, 'deb' AS type,
-           p.submission_id AS "submissionId", CASE WHEN m.added_serial > ${from} THEN 'added' ELSE 'removed' END AS change
+  const { rows: packages } = await sql<PackageChange>`
+    SELECT 'source' AS architecture, p.name, p.version, p.component, 'deb' AS type, p.submission_id AS "submissionId",
+      CASE WHEN m.added_serial > ${from} THEN 'added' ELSE 'removed' END AS change
     FROM suite_sources m JOIN source_packages p ON p.id = m.source_package_id
     WHERE m.suite_id = ${suiteId} AND ${inRange('m', from, to)}
     UNION ALL
-    SELECT m.architecture, p.name, p.version, p.architecture, p.component, p.stanza, p.type,
-           s.submission_id, CASE WHEN m.added_serial > ${from} THEN 'added' ELSE 'removed' END
+    SELECT m.architecture, p.name, p.version, p.component, p.type, s.submission_id,
+      CASE WHEN m.added_serial > ${from} THEN 'added' ELSE 'removed' END
     FROM suite_binaries m JOIN binary_packages p ON p.id = m.binary_package_id
       JOIN source_packages s ON s.id = p.source_package_id
     WHERE m.suite_id = ${suiteId} AND ${inRange('m', from, to)}`.execute(db);
-  const byIndex = new Map<string, IndexChange[]>();
-  // What goes comes first: a stanza may come back to the place that it left.
-  for (const row of [...rows].sort((a, b) => (a.change === b.change ? 0 : a.change === 'removed' ? -1 : 1))) {
-    const key = `${row.component} ${row.type} ${row.architecture}`;
-    const changes = byIndex.get(key) ?? [];
-    byIndex.set(key, changes);
-    const { name, version, qualifier, stanza } = row;
-    changes.push(
-      row.change === 'added'
-        ? { kind: 'put', entry: { name, version, qualifier, stanza } }
-        : { kind: 'drop', name, version, qualifier },
-    );
-  }
   return {
-    packages: rows.map(({ change, name, version, architecture, component, type, submissionId }) => ({
-      change,
-      name,
-      version,
-      architecture,
-      component,
-      type,
-      submissionId,
-    })),
+    packages,
+    changed: (index) => packages.filter((row) => concerns(row, index)).length,
     indexChanges: async (index) => {
-      if (index.kind === 'sources') return byIndex.get(`${index.component} deb source`) ?? [];
-      if (index.kind === 'packages') return byIndex.get(`${index.component} ${index.type} ${index.architecture}`) ?? [];
-      const names = rows.filter((row) => concerns(row, index)).map(({ name }) => name);
+      if (index.kind === 'sources' || index.kind === 'packages') {
+        return await readIndexChanges(db, suiteId, index, from, to);
+      }
+      const names = packages.filter((row) => concerns(row, index)).map(({ name }) => name);
       return await readDerivedChanges(db, suiteId, index, [...new Set(names)], from, to);
     },
-    udebs: new Set(rows.filter(({ type }) => type === 'udeb').map(({ component }) => component)),
+    udebs: new Set(packages.filter(({ type }) => type === 'udeb').map(({ component }) => component)),
   };
 }
 
+async function readIndexChanges(
+  db: Db,
+  suiteId: number,
+  index: Extract<IndexName, { kind: 'packages' | 'sources' }>,
+  from: number,
+  to: number,
+): Promise<IndexChange[]> {
+  const { rows } = await sql<IndexEntry & { readonly added: boolean }>`
+    SELECT p.name, p.version, ${index.kind === 'sources' ? sql`''` : sql`p.architecture`} AS qualifier, p.stanza,
+      m.added_serial > ${from} AS added
+    FROM ${
+      index.kind === 'sources'
+        ? sql`suite_sources m JOIN source_packages p ON p.id = m.source_package_id`
+        : sql`suite_binaries m JOIN binary_packages p ON p.id = m.binary_package_id`
+    }
+    WHERE m.suite_id = ${suiteId} AND p.component = ${index.component} AND ${inRange('m', from, to)}
+      ${index.kind === 'sources' ? sql`` : sql`AND m.architecture = ${index.architecture} AND p.type = ${index.type}`}
+    -- What goes comes first: a stanza may come back to the place that it left.
+    ORDER BY added`.execute(db);
+  return rows.map(({ added, name, version, qualifier, stanza }) =>
+    added ? { kind: 'put', entry: { name, version, qualifier, stanza } } : { kind: 'drop', name, version, qualifier },
+  );
+}
+
 /** Whether a package that came or went can change the index. */
-function concerns(row: PackageChange, index: Extract<IndexName, { kind: 'contents' | 'translation' }>): boolean {
+function concerns(row: PackageChange, index: IndexName): boolean {
   if (row.component !== index.component) return false;
+  if (index.kind === 'sources') return row.architecture === 'source';
   if (index.kind === 'translation') return row.type === 'deb' && row.architecture !== 'source';
   return row.type === index.type && row.architecture === index.architecture;
 }

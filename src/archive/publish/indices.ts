@@ -10,8 +10,8 @@ import { formatParagraph } from '../../debian/deb822.ts';
 import type { ReleaseFile } from '../../debian/release.ts';
 import type { Db } from '../../platform/database.ts';
 import type { ObjectBatch, ObjectStore } from '../../platform/objects.ts';
-import type { IndexKeeper } from '../index-keeper/keeper.ts';
-import { readIndex, readUdebComponents, type ContentChanges } from './content.ts';
+import type { IndexEntry, IndexKeeper, WrittenIndex } from '../index-keeper/keeper.ts';
+import { readUdebComponents, withIndex, type ContentChanges } from './content.ts';
 import { withDerivedIndex } from './derived.ts';
 import { indexFolder, indexStem, indicesOf, releaseArchitecture, type IndexName } from './index-names.ts';
 import type { SuiteSettings } from './settings.ts';
@@ -21,6 +21,9 @@ const writtenIndexSchema = z.object({
   entries: z.int(),
   files: z.array(z.object({ name: z.string(), sha256: z.string(), size: z.int(), stored: z.boolean() })),
 });
+
+/** Changed packages that are always few. */
+const MAX_CHANGES = 1_000;
 
 /** By the index's path below the publication's folder, `main/binary-amd64/Packages`. */
 export const writtenIndicesSchema = z.record(z.string(), writtenIndexSchema);
@@ -84,25 +87,22 @@ async function writeIndex(to: IndicesToWrite, batch: ObjectBatch, index: IndexNa
   const target = { batch, prefix: `${to.prefix}/${below}`, stem };
   const before = to.previous?.indices[`${below}/${stem}`];
   if (to.previous !== undefined && before !== undefined) {
-    const changes = await to.changes.indexChanges(index);
-    if (
-      changes.length === 0 &&
-      (await copyUnchanged(to, batch, `${to.previous.prefix}/${below}`, target.prefix, before))
-    )
-      return before;
-    const changed = before.id === undefined ? undefined : await to.keeper.change(before.id, changes, target);
-    if (changed !== undefined) return { ...changed, files: [...changed.files] };
+    const count = to.changes.changed(index);
+    // Where most of it is new, to take it as it comes from the database costs less than to change what was there.
+    if (count <= MAX_CHANGES + before.entries / 2) {
+      const changes = count === 0 ? [] : await to.changes.indexChanges(index);
+      const unchanged = `${to.previous.prefix}/${below}`;
+      if (changes.length === 0 && (await copyUnchanged(to, batch, unchanged, target.prefix, before))) return before;
+      const changed = before.id === undefined ? undefined : await to.keeper.change(before.id, changes, target);
+      if (changed !== undefined) return { ...changed, files: [...changed.files] };
+    }
   }
+  const build = async (entries: AsyncIterable<IndexEntry>): Promise<WrittenIndex> =>
+    await to.keeper.build(entries, target);
   const built =
     index.kind === 'packages' || index.kind === 'sources'
-      ? await to.keeper.build(await readIndex(to.db, to.suiteId, index, to.serial), target)
-      : await withDerivedIndex(
-          to.db,
-          to.suiteId,
-          index,
-          to.serial,
-          async (entries) => await to.keeper.build(entries, target),
-        );
+      ? await withIndex(to.db, to.suiteId, index, to.serial, build)
+      : await withDerivedIndex(to.db, to.suiteId, index, to.serial, build);
   return { ...built, files: [...built.files] };
 }
 

@@ -12,7 +12,7 @@ import { constants } from 'node:fs';
 import { access, open, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LandfallError, isErrnoException } from './errors.ts';
-import { exec } from './exec.ts';
+import { ProgramFailed, exec } from './exec.ts';
 import { ensureDirectory, freeSpace, storing, syncDirectory } from './files.ts';
 
 export interface RoomOptions {
@@ -184,11 +184,13 @@ async function fallocate(path: string, size: number): Promise<void> {
       deadlineMs: 10 * 60_000,
     });
   } catch (error) {
+    if (!(error instanceof ProgramFailed)) throw error;
+    const failing = error.result.stderr.includes('Input/output error');
     throw new LandfallError({
-      code: 'storage.full',
+      code: failing ? 'storage.io' : 'storage.full',
       doing: `set ${mebibytes(size)} apart in ${path}`,
-      reason: 'the file could not be made',
-      remedy: 'free some space there',
+      reason: failing ? 'the device failed to write' : 'there is no room for it',
+      remedy: failing ? 'look at the kernel log' : 'free some space there',
       cause: error,
     });
   }

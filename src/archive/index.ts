@@ -2,6 +2,7 @@
  * The archive: takes what workers deliver, checks it from scratch, accepts it into pool and suite, and publishes suites that
  * apt reads. model.ts has the states; checks/lists.ts the checks in order; publish/publisher.ts the way to a served suite.
  */
+export { publishOrTell } from './behind.ts';
 export { changeArchiveKey, planKeyChange, type KeyChangeRequest, type KeyRefusal } from './key-changes.ts';
 export { checkArchives, type CheckResult } from './check/check.ts';
 export type { CheckArchiveDeps } from './check/deps.ts';

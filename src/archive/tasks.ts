@@ -5,6 +5,7 @@ import { withTransaction } from '../platform/database.ts';
 import type { Paths } from '../platform/paths.ts';
 import { enqueue, type CronEntry, type TaskHandlers } from '../platform/tasks.ts';
 import { enqueuePublication, PUBLISH_TASK } from './accept.ts';
+import { publishOrTell } from './behind.ts';
 import { scrubSlice } from './check/scrub.ts';
 import { collecting } from './collect-lock.ts';
 import { collectPackages } from './collect-packages.ts';
@@ -12,7 +13,6 @@ import { decideUpload } from './decide.ts';
 import { watchArchiveKeys } from './key-alerts.ts';
 import { collectIndexChunks, collectOrphans } from './orphans.ts';
 import type { PublishDeps, PublishResult } from './publish/publication.ts';
-import { publishSuite } from './publish/publisher.ts';
 import { CHECK_TASK } from './receive.ts';
 import { renewSuites } from './renew.ts';
 import { removeTakenDown } from './takedown/remove.ts';
@@ -47,7 +47,7 @@ export function archiveTasks(deps: ArchiveDeps): TaskHandlers {
     },
     [PUBLISH_TASK]: async (payload) => {
       const { suiteId, reason } = publish.parse(payload);
-      const result = await publishSuite(deps, suiteId, reason);
+      const result = await publishOrTell(deps, suiteId, reason);
       const waitMs = comesAgainIn(result);
       if (waitMs === undefined) return;
       await withTransaction(deps.db, async (trx) => {

@@ -5,7 +5,8 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ordinaryUser } from '../../../test/postgres-setup.ts';
 import { createArchiveWorld, publishFully, putBinary, type ArchiveWorld } from '../../../test/scenarios/archive.ts';
-import { goForward, isBehind, publishSuite, readSerials } from '../../archive/index.ts';
+import { goForward, isBehind, publishOrTell, readSerials } from '../../archive/index.ts';
+import { openAlerts } from '../../platform/alerts.ts';
 import { createDatabase } from '../../platform/database.ts';
 import { makeTemporaryDirectory, type TemporaryDirectory } from '../../platform/files.ts';
 import { statePaths } from '../../platform/paths.ts';
@@ -151,10 +152,13 @@ describe('a backup', () => {
       // The tree and the signer are those that are ahead.
       const deps = { ...world.deps, db };
       await expect(publishFully(deps, world.suiteId)).resolves.toBe(0);
-      await expect(publishSuite(deps, world.suiteId, 'request')).rejects.toMatchObject({
+      await expect(publishOrTell(deps, world.suiteId, 'request')).rejects.toMatchObject({
         code: 'publish.older-serial',
         remedy: expect.stringMatching(/landfall archive forward main\/landing/) as string,
       });
+      expect(await openAlerts(db, ['public'])).toMatchObject([
+        { key: 'suite.behind main/landing', remedy: expect.stringMatching(/landfall archive forward/) as string },
+      ]);
       const [serials] = await readSerials(deps);
       if (serials === undefined) throw new Error('there is no suite');
       expect(serials).toMatchObject({ served: signedBefore, signed: signedBefore, unfinished: signedBefore });
@@ -164,7 +168,8 @@ describe('a backup', () => {
       await apt.update();
       expect(await apt.packages()).toContain('later=1.0-1');
       await new Promise((resolve) => setTimeout(resolve, 1_050));
-      expect(await publishSuite(deps, world.suiteId, 'request')).toMatchObject({ serial: signedBefore + 1 });
+      expect(await publishOrTell(deps, world.suiteId, 'request')).toMatchObject({ serial: signedBefore + 1 });
+      expect(await openAlerts(db, ['public'])).toEqual([]);
       await apt.update();
       expect(await apt.packages()).toEqual(['hello=1.0-1', 'libworld=2.0-1', 'rotten=1.0-1']);
       const audit = await db.selectFrom('audit').select('action').execute();

@@ -8,6 +8,7 @@ import { withTemporaryDirectory } from './files.ts';
 import { dearmor, parsePackets, type Malformed } from './openpgp.ts';
 
 export { verifyClearsigned, verifyDetached, type BadSignature } from './gpgv.ts';
+export { verifyClearsignedByAny, verifyDetachedByAny } from './gpgv-several.ts';
 
 export type KeyAlgorithm = 'ed25519' | 'rsa4096';
 

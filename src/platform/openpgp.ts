@@ -74,6 +74,12 @@ export function dearmor(
   };
 }
 
+/** Binary OpenPGP data in ASCII armour, with its checksum. */
+export function armor(bytes: Buffer, label: string): string {
+  const lines = bytes.toString('base64').match(/.{1,64}/g) ?? [];
+  return [`-----BEGIN ${label}-----`, '', ...lines, `=${crc24(bytes)}`, `-----END ${label}-----`, ''].join('\n');
+}
+
 /** The packets that `bytes` consist of, wholly; lengths that are given in parts or left open are refused. */
 export function parsePackets(
   bytes: Buffer,

@@ -21,7 +21,7 @@ export function signerCommand(context: CliContext): Command {
   });
   return document(command, {
     text: [
-      'The signer signs Release files and nothing else. It keeps a log of what it signed and refuses a lower serial or an older date than it signed before. `landfall serve` starts one by itself.',
+      'The signer holds the archive keys, signs Release files and nothing else. It keeps a log of what it signed and refuses a lower serial or an older date than it signed before. `landfall serve` starts one by itself.',
     ],
     examples: [
       { command: 'landfall signer', says: 'Run it under a supervisor of your own, as the systemd unit does.' },

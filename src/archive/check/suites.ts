@@ -9,7 +9,7 @@ import { parseRelease, type ReleaseFile } from '../../debian/release.ts';
 import type { BlobStore } from '../../platform/blobs.ts';
 import type { Db } from '../../platform/database.ts';
 import { hashStream, sha256 } from '../../platform/files.ts';
-import { verifyClearsigned, verifyDetached } from '../../platform/gpg.ts';
+import { verifyClearsignedByAny, verifyDetachedByAny } from '../../platform/gpg.ts';
 import type { ObjectStore } from '../../platform/objects.ts';
 import { xzDecompress } from '../../platform/xz.ts';
 import { decodeManifest } from '../index-keeper/manifest.ts';
@@ -153,8 +153,8 @@ async function checkSignatures(
     return;
   }
   const keyring = [Buffer.from(key.publicKey)];
-  const inline = await verifyClearsigned({ keyring, document: suite.inRelease });
-  const detached = await verifyDetached({
+  const inline = await verifyClearsignedByAny({ keyring, document: suite.inRelease });
+  const detached = await verifyDetachedByAny({
     keyring,
     signature: suite.releaseGpg,
     payload: Buffer.from(suite.release),
@@ -163,8 +163,7 @@ async function checkSignatures(
     ['InRelease', inline],
     ['Release.gpg', detached],
   ] as const) {
-    // Several keys may sign at once; apt takes any that it knows.
-    if (result.kind === 'good' || result.code === 'signature.multiple') continue;
+    if (result.kind === 'good') continue;
     wrong('suite.signature', `the signature ${name} of ${where} is not good: ${result.detail}`, [publish]);
   }
 }

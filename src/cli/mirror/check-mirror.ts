@@ -7,7 +7,7 @@ import { fieldOf, splitStanzas } from '../../debian/deb822.ts';
 import { parseRelease, type Release, type ReleaseFile } from '../../debian/release.ts';
 import { describeError } from '../../platform/errors.ts';
 import { sha256 } from '../../platform/files.ts';
-import { verifyClearsigned, verifyDetached } from '../../platform/gpg.ts';
+import { verifyClearsignedByAny, verifyDetachedByAny } from '../../platform/gpg.ts';
 import { xzDecompress } from '../../platform/xz.ts';
 import { fail, ok, warn, type Finding } from '../doctor/finding.ts';
 
@@ -79,7 +79,7 @@ interface SignedText {
 }
 
 async function read(check: MirrorCheck, bytes: Buffer): Promise<SignedText | { readonly detail: string }> {
-  const verified = await verifyClearsigned({ keyring: [check.keyring], document: bytes });
+  const verified = await verifyClearsignedByAny({ keyring: [check.keyring], document: bytes });
   if (verified.kind === 'bad') return { detail: verified.detail };
   const release = parseRelease(verified.payload);
   if ('kind' in release) return { detail: release.reason };
@@ -120,7 +120,7 @@ async function checkPair(check: MirrorCheck, text: string): Promise<Finding> {
   const update = 'mirror Release, Release.gpg and InRelease last, and together';
   if (release.kind === 'none') return fail('Release', `${release.url}: ${release.says}`, update);
   if (signature.kind === 'none') return fail('Release.gpg', `${signature.url}: ${signature.says}`, update);
-  const verified = await verifyDetached({
+  const verified = await verifyDetachedByAny({
     keyring: [check.keyring],
     signature: signature.bytes,
     payload: release.bytes,

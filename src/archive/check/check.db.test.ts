@@ -153,6 +153,19 @@ describe('a check of the archive', () => {
     await rm(stray);
   });
 
+  it('beside a server that publishes, finds nothing that is not so', async () => {
+    let going = true;
+    const publishing = (async () => {
+      for (let version = 3; going; version += 1) {
+        await putBinary(world, { name: 'busy', version: `1.0-${version}`, architecture: 'amd64' });
+        await world.publish();
+      }
+    })();
+    for (let round = 0; round < 6; round += 1) expect(await check()).toEqual([]);
+    going = false;
+    await publishing;
+  });
+
   it('a repair is in the audit', async () => {
     const rows = await world.db.selectFrom('audit').select(['action', 'actor', 'subject']).execute();
     expect(rows).toContainEqual({ action: 'archive.repaired', actor: 'person:admin', subject: 'suite main/landing' });

@@ -3,6 +3,7 @@
  * only; {@link planRepairs} says what of it can be made again. May run beside a server that works.
  */
 import { randomInt } from 'node:crypto';
+import { withoutCollection } from '../collect-lock.ts';
 import { namedBlobs } from '../named-blobs.ts';
 import { askApt } from './apt-view.ts';
 import type { CheckArchiveDeps } from './deps.ts';
@@ -34,8 +35,14 @@ export interface CheckChoice {
 }
 
 const SAMPLE = 3;
+const MOST_LOOKS = 5;
 
 export async function checkArchives(deps: CheckArchiveDeps, choice: CheckChoice = {}): Promise<CheckResult> {
+  // What is named at the beginning must be there until the end.
+  return await withoutCollection(deps.db, () => checkAll(deps, choice));
+}
+
+async function checkAll(deps: CheckArchiveDeps, choice: CheckChoice): Promise<CheckResult> {
   const findings: CheckFinding[] = [];
   const parts: CheckedPart[] = [];
   const part = async (name: CheckedPart['part'], look: () => Promise<string>): Promise<void> => {
@@ -73,17 +80,36 @@ export async function checkArchives(deps: CheckArchiveDeps, choice: CheckChoice 
   }
   const suites = (await publishedSuites(deps.db)).filter((suite) => archives.includes(suite.archive));
   await part('suites', async () => {
-    for (const suite of suites) findings.push(...(await checkSuite(deps, suite)));
+    for (const suite of suites) findings.push(...(await settled(deps, suite, (one) => checkSuite(deps, one))));
     return `${suites.length} published`;
   });
   const { aptUrl } = deps;
   if (aptUrl !== undefined) {
     await part('apt', async () => {
-      for (const suite of suites) findings.push(...(await checkByApt(deps, suite, aptUrl, choice.sample ?? SAMPLE)));
+      for (const suite of suites) {
+        const look = (one: PublishedSuite) => checkByApt(deps, one, aptUrl, choice.sample ?? SAMPLE);
+        findings.push(...(await settled(deps, suite, look)));
+      }
       return `${suites.reduce((sum, suite) => sum + suite.architectures.length, 0)} lists read`;
     });
   }
   return { findings, parts };
+}
+
+/** A suite that is published while it is looked at is looked at again: what was found was of two publications. */
+async function settled(
+  deps: CheckArchiveDeps,
+  suite: PublishedSuite,
+  look: (suite: PublishedSuite) => Promise<CheckFinding[]>,
+): Promise<CheckFinding[]> {
+  let current = suite;
+  for (let tries = 1; ; tries += 1) {
+    const findings = await look(current);
+    if (findings.length === 0 || tries >= MOST_LOOKS) return findings;
+    const now = (await publishedSuites(deps.db)).find((one) => one.suiteId === suite.suiteId);
+    if (now === undefined || now.serial === current.serial) return findings;
+    current = now;
+  }
 }
 
 async function checkRows(deps: CheckArchiveDeps): Promise<CheckFinding[]> {

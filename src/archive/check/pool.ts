@@ -46,10 +46,15 @@ export async function checkPool(deps: CheckArchiveDeps, archive: string): Promis
     );
   }
   const known = new Set(names.map((name) => name.path));
-  for await (const object of published.list('pool')) {
-    if (known.has(object.name)) continue;
+  const unknown: string[] = [];
+  for await (const object of published.list('pool')) if (!known.has(object.name)) unknown.push(object.name);
+  // Some may have come since the rows were read.
+  const since = unknown.length === 0 ? [] : await namesOf(deps.db, archive);
+  for (const { path } of since) known.add(path);
+  for (const name of unknown) {
+    if (known.has(name)) continue;
     findings.push(
-      finding('pool.unknown', `${object.name} of ${archive} lies in the pool, and no row names it`, {
+      finding('pool.unknown', `${name} of ${archive} lies in the pool, and no row names it`, {
         archive,
         remedy:
           'the database is older than the pool: restore a newer backup, or move the file away when it is not missed',

@@ -391,7 +391,7 @@ test('what keeps a tag from being fetched says how it is mended too', async () =
     await push('3.0-5', async () => {
       await world.db.deleteFrom('git_repository_archives').where('git_repository_id', '=', goneId).execute();
     });
-    expect(words).toEqual(['fetch.ok', 'fetch.ok', 'fetch.ok', 'repository.disabled', 'notice.known']);
+    expect(words).toEqual(['tag.gone', 'fetch.ok', 'fetch.ok', 'repository.disabled', 'notice.known']);
   } finally {
     await gone.remove();
   }

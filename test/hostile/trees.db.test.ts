@@ -278,7 +278,30 @@ describe('H73 trees without end', () => {
 });
 
 describe('what a forge may hold beside the tag', () => {
-  test('replacement objects, grafts and alternates of the forge change nothing of what is decided', async () => {
+  test('objects that the forge only borrows are fetched and frozen, and never borrowed by us', async () => {
+    const lender = await createRepository();
+    const alternates = join(repository.gitDir, 'objects', 'info', 'alternates');
+    try {
+      const version = nextVersion();
+      const { upstreamCommitId, upstreamTag } = await commitPackage(repository, { version: '7.7-7' });
+      const secret = `borrowed for ${version}\n`;
+      const commitId = await lender.commit({ files: { ...UPSTREAM_FILES, ...debianFiles({ version }), secret } });
+      await writeFile(alternates, `${join(lender.gitDir, 'objects')}\n`);
+      await tagRelease(repository, { commitId, upstreamCommitId, upstreamTag }, alice.sign, { version });
+      expect(verdict(await world.push(repositoryId, `refs/tags/landing/${version}`))).toMatch(/^accepted: /);
+      await rm(alternates);
+      await lender.remove();
+      const gitDir = join(world.deps.paths.git, `${repositoryId}.git`);
+      expect(existsSync(join(gitDir, 'objects', 'info', 'alternates'))).toBe(false);
+      const { stdout } = await git(['show', `${commitId}:secret`], { gitDir, deadlineMs: 60_000 });
+      expect(stdout.toString()).toBe(secret);
+    } finally {
+      await rm(alternates, { force: true });
+      await lender.remove();
+    }
+  });
+
+  test('replacement objects and grafts of the forge change nothing of what is decided', async () => {
     const version = nextVersion();
     const commits = await commitPackage(repository, { version });
     const evil = await repository.commit({ files: { ...UPSTREAM_FILES, ...debianFiles({ version: '6.6-7' }) } });

@@ -234,6 +234,34 @@ description = "An example"
     expect((await listSuites(world.db)).length).toBe(2);
   });
 
+  test('the rules of an archive for names and licences come and go with their lines', async () => {
+    await applied(file(DISTRIBUTION));
+    const policy =
+      '[archive.main.policy]\npackages = ["lib*", "hello"]\nreserved = ["linux*"]\nlicences = ["GPL-3+"]\n';
+    const first = await plan(file(DISTRIBUTION + policy));
+    expect(first.lines).toEqual([
+      'change archive main: packages: none → hello lib*; reserved: none → linux*; licences: none → GPL-3+',
+    ]);
+    await applied(file(DISTRIBUTION + policy));
+    expect((await plan(file(DISTRIBUTION + policy))).lines).toEqual([]);
+    expect(await findArchive(world.db, 'main')).toMatchObject({
+      packagePatterns: ['lib*', 'hello'],
+      reservedPatterns: ['linux*'],
+      acceptedLicences: ['GPL-3+'],
+    });
+    const audit = await world.db.selectFrom('audit').selectAll().where('action', '=', 'archive.changed').execute();
+    expect(audit.map(({ detail }) => detail)).toEqual([
+      {
+        packages: { before: '', after: 'hello lib*' },
+        reserved: { before: '', after: 'linux*' },
+        licences: { before: '', after: 'GPL-3+' },
+      },
+    ]);
+    expect((await plan(file(DISTRIBUTION))).lines).toEqual([
+      'change archive main: packages: hello lib* → none; reserved: linux* → none; licences: GPL-3+ → none',
+    ]);
+  });
+
   test('withdraws what a declared person or group does not hold in the files any more', async () => {
     await applied(file(DISTRIBUTION));
     const less = DISTRIBUTION.replace('packages = ["hello", "lib*"]', 'packages = "hello"').replace(

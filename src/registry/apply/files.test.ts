@@ -40,9 +40,37 @@ prefix = { a = "main" }
         'description, accepts, components, architectures, architecture-for-all, parents, newer-than, not-automatic, ' +
         'but-automatic-upgrades, debug-suite, new-policy, build-in-new, valid-for, retention or audience; did you mean architectures?',
       'd.toml:9: git."packages/hello".prefix is not a key that is known here; expected: url, prefixes, allow-file, plain-tags, ' +
-        'plain-source, plain-quilt, max-pack-bytes, fetch-deadline, poll-every or enabled; did you mean prefixes?',
-      'd.toml:10: persons is not a key that is known here; expected: pool, external, archive, git, person, group or grant; ' +
-        'did you mean person?',
+        'plain-source, plain-quilt, max-pack-bytes, fetch-deadline, poll-every, notices-per-minute, hook-secret or enabled; ' +
+        'did you mean prefixes?',
+      'd.toml:10: persons is not a key that is known here; expected: pool, external, archive, git, git-namespace, person, group or ' +
+        'grant; did you mean person?',
+    ]);
+  });
+
+  test('an archive’s policy is read, each entry of it a pattern or one licence', () => {
+    const policy = (text: string): string => `[archive.a]\npool = "p"\n[archive.a.policy]\n${text}\n`;
+    const { declarations, problems } = readDistributionFiles([
+      { name: 'd.toml', text: policy('packages = ["foo-*"]\nlicences = ["GPL-3+", "GPL-2+ with OpenSSL exception"]') },
+    ]);
+    expect(problems).toEqual([]);
+    expect(declarations.archives[0]?.value).toMatchObject({
+      packagePatterns: ['foo-*'],
+      reservedPatterns: [],
+      acceptedLicences: ['GPL-3+', 'GPL-2+ with OpenSSL exception'],
+    });
+    const pattern = 'the name of a package, in which * and ? are wildcards, such as "foo-*"; change the value';
+    expect(
+      linesOf(policy('packages = ["Foo", "a b"]\nreserved = ["!"]\nlicences = ["GPL-3+ or Expat", "GPL 3"]')),
+    ).toEqual([
+      `d.toml:4: archive.a.policy.packages[1] is "Foo"; expected: ${pattern}`,
+      `d.toml:4: archive.a.policy.packages[2] is "a b"; expected: ${pattern}`,
+      `d.toml:5: archive.a.policy.reserved[1] is "!"; expected: ${pattern}`,
+      'd.toml:6: archive.a.policy.licences[1] is "GPL-3+ or Expat"; expected: the short name of one licence, such as "GPL-3+"; change the value',
+      'd.toml:6: archive.a.policy.licences[2] is "GPL 3"; expected: the short name of one licence, such as "GPL-3+"; change the value',
+    ]);
+    expect(linesOf(policy('packages = []\nlicenses = ["GPL-3+"]'))).toEqual([
+      'd.toml:4: archive.a.policy.packages is a list; expected: at least one pattern, or no such line: then every name is taken; change the value',
+      'd.toml:5: archive.a.policy.licenses is not a key that is known here; expected: packages, reserved or licences; did you mean licences?',
     ]);
   });
 

@@ -11,6 +11,10 @@
  *     [archive.main]
  *     pool = "trusted"
  *
+ *     [archive.main.policy]                        # without it every name and licence is taken
+ *     packages = ["hello*", "lib*"]                # patterns, of source and binary packages
+ *     licences = ["GPL-3+", "Expat"]               # as debian/copyright names them
+ *
  *     [archive.main.suite.landing]
  *     accepts = ["tags"]
  *     architectures = ["amd64", "arm64"]

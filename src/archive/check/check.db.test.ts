@@ -154,15 +154,15 @@ describe('a check of the archive', () => {
   });
 
   it('beside a server that publishes, finds nothing that is not so', async () => {
-    let going = true;
+    const ending = new AbortController();
     const publishing = (async () => {
-      for (let version = 3; going; version += 1) {
+      for (let version = 3; !ending.signal.aborted; version += 1) {
         await putBinary(world, { name: 'busy', version: `1.0-${version}`, architecture: 'amd64' });
         await world.publish();
       }
     })();
     for (let round = 0; round < 6; round += 1) expect(await check()).toEqual([]);
-    going = false;
+    ending.abort();
     await publishing;
   });
 

@@ -7,6 +7,7 @@ import { createAptClient, type AptClient } from '../../test/scenarios/apt-client
 import { createArchiveWorld, type ArchiveWorld } from '../../test/scenarios/archive.ts';
 import { exportPublicKey } from '../platform/gpg.ts';
 import { statePaths } from '../platform/paths.ts';
+import { checkArchives } from './check/check.ts';
 import { watchArchiveKeys } from './key-alerts.ts';
 import { changeArchiveKey, planKeyChange, type WantedKeyChange } from './key-changes.ts';
 import { publishSuite } from './publish/publisher.ts';
@@ -91,6 +92,8 @@ describe('the keys of an archive', () => {
     await change({ kind: 'activate', fingerprint: second, beside: false });
     await publishAgain();
     for (const apt of [before, fetched, after]) await apt.update();
+    const { findings } = await checkArchives({ ...world.deps, folderOf: () => world.archiveFolder });
+    expect(findings).toEqual([]);
 
     const retire = await planKeyChange(world.deps, asked({ kind: 'retire', fingerprint: first }), new Date());
     expect(retire).toMatchObject({

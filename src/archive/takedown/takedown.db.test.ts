@@ -6,6 +6,7 @@ import { createAptClient } from '../../../test/scenarios/apt-client.ts';
 import { createArchiveWorld, putBinary, type ArchiveWorld } from '../../../test/scenarios/archive.ts';
 import { sha256 } from '../../platform/files.ts';
 import { namedAmong } from '../named-blobs.ts';
+import { checkArchives } from '../check/check.ts';
 import { listTakedowns } from './list.ts';
 import { removeTakenDown } from './remove.ts';
 import { planTakedown, takeDown, type TakedownPlan } from './takedown.ts';
@@ -57,6 +58,12 @@ async function hashOf(path: string): Promise<string> {
   return (await query.executeTakeFirstOrThrow()).sha256;
 }
 
+/** What `landfall archive check` finds, but for the rows that the world makes by hand. */
+async function findings(): Promise<readonly string[]> {
+  const { findings: found } = await checkArchives({ ...world.deps, folderOf: () => world.archiveFolder });
+  return found.filter(({ code }) => code !== 'database.invariant').map(({ code, says }) => `${code}: ${says}`);
+}
+
 describe('taking a version down', () => {
   it('is planned: what leaves which suites, and what stays since others have it', async () => {
     const planned = await planTakedown(world.db, request);
@@ -99,6 +106,10 @@ describe('taking a version down', () => {
       expect((await ask(path)).status).toBe(200);
       expect(await world.blobs.has(await hashOf(path))).toBe(true);
     }
+  });
+
+  it('is nothing that a check of the archive complains of', async () => {
+    expect(await findings()).toEqual([]);
   });
 
   it('leaves the snapshots as they were signed: apt reads them, and is told of the file that is gone', async () => {

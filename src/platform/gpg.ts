@@ -51,6 +51,8 @@ export async function generateKey(options: {
   const { stdout } = await gpg(
     options.home,
     [
+      // Another key of the same user id may be there: of a rotation, or made and not written down.
+      '--yes',
       '--passphrase',
       '',
       '--pinentry-mode',

@@ -28,6 +28,7 @@ import type { ChainHead } from '../platform/hash-chain.ts';
 import type { Logger } from '../platform/log.ts';
 import { judgeKeyStatement, openKeyBook, type KeyBook, type StatementRefused } from './key-book.ts';
 import { openKeyStore, type KeyStore } from './keys.ts';
+import { takeOverEarlierMemory } from './earlier-memory.ts';
 import { openSignerLog, type KeyEntry, type SignedEntry, type SignerLog } from './log.ts';
 import { listenOnSocket } from './socket.ts';
 import { judgeRelease } from './statements.ts';
@@ -97,6 +98,7 @@ export async function runSigner(options: SignerOptions): Promise<RunningSigner> 
   try {
     const book = openKeyBook();
     const newest: Signer['newest'] = new Map();
+    await takeOverEarlierMemory(options.home, (options.clock ?? systemClock).now());
     const memory = await openSignerLog(options.home, (entry, head) => {
       if (entry.kind === 'release') newest.set(suiteKey(entry), { entry, head });
       else book.enter(entry);

@@ -1,4 +1,4 @@
-import { appendFile, chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -79,6 +79,24 @@ describe('keys', () => {
     signer = await start();
     expect(await client.findKey('main')).toEqual(key);
     expect(await client.findKey('third')).toBeUndefined();
+  });
+
+  it('of a signer of the first release go on, and so does what it had signed', async () => {
+    const key = await client.ensureKey('main', 'Landfall archive main');
+    await signer.stop();
+    await rm(join(home, 'log.jsonl'));
+    await writeFile(join(home, 'keys.json'), JSON.stringify({ main: { fingerprint: key.fingerprint } }));
+    const signed = { archive: 'main', suite: 'landing', serial: 7, date: '2026-01-31T12:00:00.000Z' } as const;
+    const line = { at: signed.date, ...signed, sha256: '0'.repeat(64), fingerprint: key.fingerprint };
+    await writeFile(join(home, 'releases.jsonl'), `${JSON.stringify(line)}\n{"at":"2026`);
+    signer = await start();
+    expect(await client.ensureKey('main', 'Landfall archive main')).toEqual({
+      ...key,
+      keys: expect.anything() as unknown,
+    });
+    await expect(client.signRelease(statement(6, at(60)))).rejects.toMatchObject({
+      code: 'signer.older-serial',
+    });
   });
 
   it('of two requests at the same moment are one', async () => {

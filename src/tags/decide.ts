@@ -8,15 +8,18 @@
  */
 import { databaseNow, isConnectionError, withTransaction, type Trx } from '../platform/database.ts';
 import { describeError, isFault, LandfallError } from '../platform/errors.ts';
+import { takeBack } from '../platform/tasks.ts';
 import { getArchive, getGitRepository, reserveVersion } from '../registry/index.ts';
 import { versionTaken } from './checks/version.ts';
 import type { TagDeps } from './deps.ts';
 import type { Candidate } from './facts.ts';
 import { freezeInput, type FrozenPack } from './freeze.ts';
-import { discardMirror, mirrorPath, openMirror, tidyMirror } from './mirror.ts';
+import { discardMirror, mirrorPath, openMirror, tidyMirror, type OpenedMirror } from './mirror.ts';
 import { isDecided, mayBeRedecided, obstructed } from './model.ts';
+
 import { recordAcceptance, recordObstacle, recordRedecisionObstacle, recordRejection } from './record-decision.ts';
 import { objectFormatOf, parseReleaseRef } from './release-ref.ts';
+import { decisionKey } from './scan.ts';
 import { lastDecision, loadTag, lockTag, moveTag, type TagRow } from './store.ts';
 import { rejectAfter, verifyAgain, verifyTag, type Verdict } from './verify.ts';
 import { shortId } from './words.ts';
@@ -30,33 +33,38 @@ export interface Redecision {
 
 type Accepted = Extract<Verdict, { kind: 'accepted' }>;
 
-/** Decides a tag that is not decided yet; a decided one is left as it is, unless this is a redecision of a denial. */
+/**
+ * Decides a tag that is not decided yet; a decided one is left as it is, unless this is a redecision of a denial. `opened` is the
+ * mirror that the tag was fetched into when it was noticed.
+ */
 export async function decideTag(
   deps: TagDeps,
   tagId: number,
   signal: AbortSignal,
   redecision?: Redecision,
-): Promise<void> {
+  opened?: OpenedMirror,
+): Promise<'done' | 'mirror-discarded'> {
   const { db } = deps;
   const row = await loadTag(db, tagId);
   if (row === undefined) {
     deps.log.warn({ tagId }, 'a tag that does not exist was to be decided');
-    return;
+    return 'done';
   }
   const denial = redecision === undefined ? undefined : await lastDecision(db, tagId);
-  if (denial?.id !== redecision?.afterDecisionId) return;
-  if (denial === undefined ? isDecided(row.state) : !mayBeRedecided(denial.code)) return;
+  if (denial?.id !== redecision?.afterDecisionId) return 'done';
+  if (denial === undefined ? isDecided(row.state) : !mayBeRedecided(denial.code)) return 'done';
   const candidate = await candidateFor(deps, row, denial?.code);
   const gitDir = mirrorPath(deps, candidate.repository.id, candidate.objectFormat);
   // A mirror that is damaged can look like a forge that is away.
   if (row.obstacles > 0 && row.obstacles % DISTRUST_AFTER === 0) await discardMirror(gitDir);
-  const decided = await decideFromMirror(deps, row, candidate, signal, redecision);
+  const decided = await decideFromMirror(deps, row, candidate, signal, redecision, opened);
   if (decided?.kind !== 'obstructed' || !isMirrorFault(decided.obstacle.code)) {
-    await tidyMirror(gitDir);
-    return;
+    if (opened === undefined) await tidyMirror(gitDir);
+    return 'done';
   }
   deps.log.warn({ gitDir, code: decided.obstacle.code }, 'a mirror is damaged and is thrown away');
   await discardMirror(gitDir);
+  return 'mirror-discarded';
 }
 
 /** Obstacles of one tag after which its mirror is begun anew. */
@@ -73,10 +81,11 @@ async function decideFromMirror(
   candidate: Candidate,
   signal: AbortSignal,
   redecision: Redecision | undefined,
+  opened: OpenedMirror | undefined,
 ): Promise<Verdict | undefined> {
   const { db } = deps;
   const mayBeThere = row.obstacles > 0 || redecision !== undefined;
-  const mirror = await openMirror(deps, candidate, signal, { mayBeThere });
+  const mirror = await openMirror(deps, candidate, signal, { mayBeThere, opened });
   try {
     const at = await databaseNow(db);
     let verdict = await verifySafely(deps, candidate, mirror, at);
@@ -87,10 +96,11 @@ async function decideFromMirror(
       else if (result.kind === 'rejected') verdict = rejectAfter(verdict, result);
       else verdict = { kind: 'obstructed', checks: verdict.checks, obstacle: result, facts: {} };
     }
-    const final = await withTransaction(
-      db,
-      async (trx) => await settle(trx, row, candidate, verdict, frozen, at, redecision),
-    );
+    const final = await withTransaction(db, async (trx) => {
+      const settled = await settle(trx, row, candidate, verdict, frozen, at, redecision);
+      if (opened !== undefined && settled?.kind !== 'obstructed') await takeBack(trx, decisionKey(row.id));
+      return settled;
+    });
     if (final?.kind === 'rejected' && !mayBeRedecided(final.rejection.code)) await mirror.forget();
     if (final !== undefined) deps.log.info({ tag: row.ref, tagId: row.id, outcome: final.kind }, 'tag decided');
     return final;

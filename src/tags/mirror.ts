@@ -3,6 +3,7 @@
  * cache. It holds no history (each fetch takes one commit deep), and what it has is named by refs of our own:
  *
  *     refs/landfall/tags/OBJECT-ID                  a tag object, its commit, its trees and blobs
+ *     refs/landfall/named/HASH                      the same, fetched by the name (its hash) that a notice gave
  *     refs/landfall/upstream/COMMIT-ID/HASH         an upstream commit, by the tag name (its hash) that led to it
  *     refs/landfall/pristine-tar/COMMIT-ID          a commit with pristine-tar's data
  *
@@ -17,16 +18,26 @@ import { join } from 'node:path';
 import { isErrnoException, isFault } from '../platform/errors.ts';
 import { systemClock } from '../platform/clock.ts';
 import { ensureDirectory, exists, removeTree } from '../platform/files.ts';
-import { fetchRefs, git, initBare, type FetchResult, type GitProtocol, type ObjectFormat } from '../platform/git.ts';
+import {
+  fetchRefs,
+  git,
+  initBare,
+  type FetchResult,
+  type GitProtocol,
+  type ObjectFormat,
+  type RemoteRef,
+} from '../platform/git.ts';
 import type { Candidate, Repository } from './facts.ts';
 import type { FetchedCommit, FetchedUpstream, TagSource } from './git-objects.ts';
-import { openGitReader } from './git-reader.ts';
+import { openGitReader, type GitReader } from './git-reader.ts';
+import { LOOK_DEADLINE_SECONDS } from './looks.ts';
 import { obstructed, passed, rejected, type CheckCode, type CheckResult, type Obstacle } from './model.ts';
 import { formatBytes, remakeTag, shortId } from './words.ts';
 
 const LOCAL_DEADLINE_MS = 60_000;
 const READ_DEADLINE_MS = 30 * 60_000;
 const TAGS = 'refs/landfall/tags';
+const NAMED = 'refs/landfall/named';
 const UPSTREAM = 'refs/landfall/upstream';
 const PRISTINE_TAR = 'refs/landfall/pristine-tar';
 /** Packs beyond this are put together: each fetch brings one. */
@@ -83,21 +94,82 @@ export function badAddress(repository: Repository, fault: string): Obstacle {
   );
 }
 
+/** A mirror that is open for several decisions, one after another. Whoever opened it closes it. */
+export interface OpenedMirror {
+  readonly gitDir: string;
+  readonly reader: GitReader;
+}
+
+/** The mirror's folder, made when it is not there, and without the locks of processes that were killed. */
+export async function prepareMirror(deps: MirrorDeps, repository: Repository, format: ObjectFormat): Promise<string> {
+  const gitDir = mirrorPath(deps, repository.id, format);
+  if (!(await exists(join(gitDir, 'HEAD')))) {
+    await ensureDirectory(deps.paths.git, 0o750);
+    await initBare(gitDir, { objectFormat: format });
+  }
+  await removeStaleLocks(gitDir, repository.fetchDeadlineSeconds * 1000);
+  return gitDir;
+}
+
+/** Reads a mirror, for as long as one tag, its upstream and its pristine-tar commit may take to be fetched. */
+function openReader(gitDir: string, repository: Repository): GitReader {
+  return openGitReader(gitDir, READ_DEADLINE_MS + 4 * repository.fetchDeadlineSeconds * 1000);
+}
+
+/** Where a tag is kept that was fetched by its name. */
+function namedRef(ref: string): string {
+  return `${NAMED}/${createHash('sha256').update(ref).digest('hex').slice(0, 40)}`;
+}
+
+/**
+ * Fetches tags by their names alone, all at once, and tells which objects they are. What is told is what is there: nothing can
+ * change between seeing a tag and fetching it. Undefined when it could not be done for all of them; then nothing is known.
+ */
+export async function fetchNamed(
+  deps: MirrorDeps,
+  repository: Repository,
+  refs: readonly string[],
+  signal: AbortSignal,
+): Promise<{ readonly opened: OpenedMirror; readonly tags: readonly RemoteRef[] } | undefined> {
+  if (addressFault(repository) !== undefined) return undefined;
+  const isSha256 = await exists(mirrorPath(deps, repository.id, 'sha256'));
+  const gitDir = await prepareMirror(deps, repository, isSha256 ? 'sha256' : 'sha1');
+  const result = await fetchRefs({
+    gitDir,
+    url: repository.url,
+    protocols: protocolsOf(repository),
+    refspecs: refs.map((ref) => `+${ref}:${namedRef(ref)}`),
+    depth: 1,
+    deadlineMs: Math.min(repository.fetchDeadlineSeconds, LOOK_DEADLINE_SECONDS) * 1000,
+    maxPackBytes: repository.maxPackBytes,
+    signal,
+  });
+  if (result.kind !== 'fetched') return undefined;
+  const reader = openReader(gitDir, repository);
+  try {
+    const found = await Promise.all(refs.map(async (ref) => ({ ref, objectId: await reader.resolve(namedRef(ref)) })));
+    const tags = found.flatMap(({ ref, objectId }) => (objectId === undefined ? [] : [{ ref, objectId }]));
+    if (tags.length === refs.length) return { opened: { gitDir, reader }, tags };
+  } catch (error) {
+    await reader.close();
+    throw error;
+  }
+  await reader.close();
+  return undefined;
+}
+
 /** Opens the mirror for deciding `candidate`, making it when it is not there. */
 export async function openMirror(
   deps: MirrorDeps,
   candidate: Candidate,
   signal: AbortSignal,
-  options: { readonly mayBeThere: boolean } = { mayBeThere: true },
+  options: { readonly mayBeThere: boolean; readonly opened?: OpenedMirror | undefined } = { mayBeThere: true },
 ): Promise<MirrorSource> {
   const { repository, ref, objectId } = candidate;
-  const gitDir = mirrorPath(deps, repository.id, candidate.objectFormat);
-  await ensureDirectory(deps.paths.git, 0o750);
-  if (!(await exists(join(gitDir, 'HEAD')))) await initBare(gitDir, { objectFormat: candidate.objectFormat });
   const deadlineMs = repository.fetchDeadlineSeconds * 1000;
-  await removeStaleLocks(gitDir, deadlineMs);
-  // It is open while a tag, its upstream and its pristine-tar commit are fetched.
-  const reader = openGitReader(gitDir, READ_DEADLINE_MS + 4 * deadlineMs);
+  const { opened } = options;
+  const gitDir = opened?.gitDir ?? (await prepareMirror(deps, repository, candidate.objectFormat));
+  const reader = opened?.reader ?? openReader(gitDir, repository);
   reader.begin();
 
   const fetch = async (refspec: string, depth = 1): Promise<FetchResult> =>
@@ -114,11 +186,19 @@ export async function openMirror(
 
   return {
     objects: reader,
-    close: async () => await reader.close(),
-    forget: async () => await deleteRef(gitDir, `${TAGS}/${objectId}`),
+    close: async () => {
+      if (opened === undefined) await reader.close();
+    },
+    forget: async () => {
+      await deleteRef(gitDir, `${TAGS}/${objectId}`);
+      if ((await reader.resolve(namedRef(ref.ref))) === objectId) await deleteRef(gitDir, namedRef(ref.ref));
+    },
 
     fetchTag: async (): Promise<CheckResult<undefined>> => {
       const kept = `${TAGS}/${objectId}`;
+      if (opened !== undefined && (await reader.resolve(namedRef(ref.ref))) === objectId) {
+        return passed(undefined, `fetched from ${repository.name} when it was noticed`);
+      }
       // A tag that is looked at for the first time is hardly there; to fetch it again does no harm.
       if (options.mayBeThere && (await reader.resolve(kept)) === objectId) {
         return passed(undefined, 'in the mirror already');

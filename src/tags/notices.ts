@@ -29,8 +29,9 @@ import {
 } from '../registry/index.ts';
 import type { TagDeps } from './deps.ts';
 import { MAX_REF_LENGTH, TAGS, isTagName, parseReleaseRef } from './release-ref.ts';
-import { enqueueScan } from './scan.ts';
-import { addNotice, mayAddNotice } from './scan-store.ts';
+import { areNewNames } from './named-store.ts';
+import { enqueueNamed, enqueueScan } from './scan.ts';
+import { addNotices } from './scan-store.ts';
 
 /** How a notice names a Git repository. The address that it may bring along only serves to find the row. */
 export type RepositoryName = { readonly id: number } | { readonly url: string } | { readonly name: string };
@@ -178,10 +179,9 @@ export async function noteAndLook(
 ): Promise<void> {
   const names = refs.filter(isTagRef);
   // A flood is answered like a drop: the look that is due anyway finds what there is.
-  if (await mayAddNotice(trx, repository.id)) {
-    for (const ref of names.length === 0 ? [undefined] : names) await addNotice(trx, repository.id, ref, via);
-  }
-  await enqueueScan(trx, repository);
+  const isNoted = await addNotices(trx, repository.id, names, via);
+  if (isNoted && (await areNewNames(trx, repository.id, names))) await enqueueNamed(trx, repository.id);
+  else await enqueueScan(trx, repository);
 }
 
 /** The row that a notice or a question is about. */

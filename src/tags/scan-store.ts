@@ -9,27 +9,26 @@ const MAX_NOTICES = 120;
 /** Of the newest notices those that a look takes names from. */
 const MAX_NAMES = 1_000;
 
-export async function addNotice(
+/** Keeps a notice for each name, or one without; false when so many came within the last minute that more would tell nothing. */
+export async function addNotices(
   trx: Trx,
   gitRepositoryId: number,
-  ref: string | undefined,
+  refs: readonly string[],
   via: string,
-): Promise<void> {
-  await trx
-    .insertInto('notices')
-    .values({ git_repository_id: gitRepositoryId, ref: ref ?? null, via: storableText(via).slice(0, 200) })
-    .execute();
-}
-
-/** False when so many notices came within the last minute that another row would tell nothing. */
-export async function mayAddNotice(trx: Trx, gitRepositoryId: number): Promise<boolean> {
-  const { rows } = await sql<{ flood: boolean }>`
-    SELECT count(*) >= ${MAX_NOTICES} AS flood FROM (
-      SELECT received_at FROM notices WHERE git_repository_id = ${gitRepositoryId} ORDER BY id DESC LIMIT ${MAX_NOTICES}
-    ) AS newest
-    WHERE received_at > now() - interval '1 minute'
+): Promise<boolean> {
+  const named = refs.length === 0 ? [null] : [...refs];
+  const { rows } = await sql<{ id: number }>`
+    INSERT INTO notices (git_repository_id, ref, via)
+    SELECT ${gitRepositoryId}::bigint, ref, ${storableText(via).slice(0, 200)} FROM unnest(${named}::text[]) AS named (ref)
+    WHERE (
+      SELECT count(*) < ${MAX_NOTICES} FROM (
+        SELECT received_at FROM notices WHERE git_repository_id = ${gitRepositoryId} ORDER BY id DESC LIMIT ${MAX_NOTICES}
+      ) AS newest
+      WHERE received_at > now() - interval '1 minute'
+    )
+    RETURNING id
   `.execute(trx);
-  return rows[0]?.flood !== true;
+  return rows.length > 0;
 }
 
 /**

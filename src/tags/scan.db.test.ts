@@ -109,7 +109,7 @@ describe('obstacles of a look', () => {
     } finally {
       await rename(away, repository.gitDir);
     }
-    expect(pauses.map((seconds) => Math.round(Math.log2(seconds / 60)))).toEqual([0, 1, 2]);
+    expect(pauses.map((seconds) => Math.round(Math.log2(seconds / 60)) + 0)).toEqual([0, 1, 2]);
     await tagRelease(repository, commits, alice.sign);
     // A notice is looked at at once, whatever was planned.
     await receiveNotice(world.deps, { repository: { id }, via: 'hook' });

@@ -53,13 +53,28 @@ export async function enqueueScan(trx: Trx, repository: Pick<GitRepository, 'id'
   );
 }
 
+/** A look at the tags that notices name and nobody has seen, by fetching them: see named.ts. It works on the mirror. */
+export async function enqueueNamed(trx: Trx, gitRepositoryId: number): Promise<void> {
+  await enqueue(
+    trx,
+    'tags.scan',
+    { gitRepositoryId, named: true },
+    { jobKey: `tags.scan-named:${gitRepositoryId}`, queueName: queueOf(gitRepositoryId) },
+  );
+}
+
+/** The key of the task that decides a tag. */
+export function decisionKey(tagId: number): string {
+  return `tags.decide:${tagId}`;
+}
+
 export async function enqueueDecision(trx: Trx, tagId: number, gitRepositoryId: number, runAt?: Date): Promise<void> {
   await enqueue(
     trx,
     'tags.decide',
     { tagId },
     {
-      jobKey: `tags.decide:${tagId}`,
+      jobKey: decisionKey(tagId),
       queueName: queueOf(gitRepositoryId),
       ...(runAt === undefined ? {} : { runAt }),
     },

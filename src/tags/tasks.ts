@@ -4,14 +4,16 @@ import type { CronEntry, TaskHandlers } from '../platform/tasks.ts';
 import { decideTag, type Redecision } from './decide.ts';
 import type { TagDeps } from './deps.ts';
 import { discoverMember } from './discover.ts';
+import { takeNamedTags } from './named.ts';
 import { pollRepositories, scanRepository } from './scan.ts';
 
 /** The handlers; all may be run again at any time. */
 export function tagTasks(deps: TagDeps): TaskHandlers {
   return {
     'tags.scan': async (payload, { signal }) => {
-      const { gitRepositoryId } = record('tags.scan', payload);
-      await scanRepository(deps, number('tags.scan', gitRepositoryId), signal);
+      const { gitRepositoryId, named } = record('tags.scan', payload);
+      const id = number('tags.scan', gitRepositoryId);
+      await (named === true ? takeNamedTags(deps, id, signal) : scanRepository(deps, id, signal));
     },
     'tags.decide': async (payload, { signal }) => {
       const fields = record('tags.decide', payload);

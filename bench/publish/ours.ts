@@ -370,7 +370,7 @@ async function add(
 ): Promise<Sample> {
   const { db } = server;
   const { source, version } = added;
-  const submissionId = await withTransaction(db, async (trx) => {
+  await withTransaction(db, async (trx) => {
     const id = await createSubmission(trx, { origin: 'import', archiveId: suite.archiveId });
     await describeSubmission(trx, id, { suiteId: suite.id, source, version });
     const upload = await trx
@@ -412,7 +412,6 @@ async function add(
       .insertInto('builds')
       .values({ submission_id: id, kind: 'binary', architecture: 'amd64', with_all: false, job_id: jobId })
       .execute();
-    return id;
   });
   const [lease] = await claimJobs(db, [worker.workerId]);
   if (lease === undefined) throw new Error('the job could not be leased');

@@ -35,6 +35,7 @@ const SOURCE = {
   commitId: 'b'.repeat(40),
   tagObjectId: 'c'.repeat(40),
   upstreamCommitId: null,
+  pristineTarCommitId: null,
   fingerprint: 'F'.repeat(40),
   tagger: 'Alice <alice@example.org>',
   frozen: { sha256: HASH, size: 3 },

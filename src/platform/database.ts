@@ -8,6 +8,7 @@
 import { Kysely, PostgresDialect, sql, type IsolationLevel, type Transaction } from 'kysely';
 import pg from 'pg';
 import { LandfallError, describeError, isErrnoException } from './errors.ts';
+import { preparing } from './prepared-statements.ts';
 import type { Database } from './schema.ts';
 
 export type { Database, JsonObject, JsonValue } from './schema.ts';
@@ -38,7 +39,7 @@ export interface DatabaseOptions {
 
 /** Opens a pool of connections; nothing is connected before the first query. Close it with `db.destroy()`. */
 export function createDatabase(connection: DatabaseConnection, options: DatabaseOptions = {}): Db {
-  return new Kysely<Database>({ dialect: new PostgresDialect({ pool: createPool(connection, options) }) });
+  return new Kysely<Database>({ dialect: new PostgresDialect({ pool: preparing(createPool(connection, options)) }) });
 }
 
 /** The pool beneath, for those who need connections of their own. */

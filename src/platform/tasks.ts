@@ -84,6 +84,9 @@ export interface Tasks {
   readonly finished: Promise<void>;
 }
 
+/** Of what follows a decision, when people wait for other decisions. */
+export const AFTER_DECISIONS = 10;
+
 /** Adds a task in the caller's transaction: it runs if, and only after, that commits. */
 export async function enqueue(trx: Db, name: string, payload: JsonObject, options: EnqueueOptions = {}): Promise<void> {
   await sql`SELECT graphile_worker.add_job(
@@ -227,19 +230,23 @@ export async function startTasks(options: TaskOptions): Promise<Tasks> {
 function lookAgainBehindQueues(events: WorkerEvents): void {
   const pauses = new Map<string, readonly number[]>();
   const timers = new Map<string, NodeJS.Timeout>();
+  /** Those that end: one may still be at its last task, and must not be told to look for another. */
+  const leaving = new Set<string>();
   events.on('job:complete', ({ worker, job }) => {
-    if (job.job_queue_id !== null) pauses.set(worker.workerId, LOOK_AGAIN_MS);
+    if (job.job_queue_id !== null && !leaving.has(worker.workerId)) pauses.set(worker.workerId, LOOK_AGAIN_MS);
   });
   events.on('worker:getJob:empty', ({ worker }) => {
     const [pause, ...rest] = pauses.get(worker.workerId) ?? [];
     if (pause === undefined) return;
     pauses.set(worker.workerId, rest);
+    clearTimeout(timers.get(worker.workerId));
     timers.set(
       worker.workerId,
       setTimeout(() => worker.nudge(), pause),
     );
   });
   events.on('worker:release', ({ worker }) => {
+    leaving.add(worker.workerId);
     pauses.delete(worker.workerId);
     clearTimeout(timers.get(worker.workerId));
   });

@@ -15,7 +15,7 @@ import { LandfallError } from '../platform/errors.ts';
 import { recordEvent } from '../platform/events.ts';
 import { withTemporaryDirectory } from '../platform/files.ts';
 import type { Paths } from '../platform/paths.ts';
-import { enqueue } from '../platform/tasks.ts';
+import { AFTER_DECISIONS, enqueue } from '../platform/tasks.ts';
 import { freeVersion, suiteParents } from '../registry/index.ts';
 import { makeOrig } from './make-orig.ts';
 import { isOrigName, type Provenance } from './model.ts';
@@ -63,7 +63,7 @@ async function proceed(trx: Trx, tag: AcceptedTag, origs: readonly Orig[]): Prom
     actor: 'landfall',
     data: { origs: origs.map(({ name, sha256, provenance, detail }) => ({ name, sha256, provenance, detail })) },
   });
-  await enqueue(trx, 'builds.plan-source', { submissionId: tag.submissionId });
+  await enqueue(trx, 'builds.plan-source', { submissionId: tag.submissionId }, { priority: AFTER_DECISIONS });
 }
 
 async function giveUp(trx: Trx, tag: AcceptedTag, reason: NoOrig): Promise<void> {

@@ -101,7 +101,7 @@ describe('a notice that names a tag which was never seen', () => {
     const commits = await commitPackage(repository, { version });
     const tree = await repository.git(['rev-parse', `${commits.commitId}^{tree}`]);
     const ref = `refs/tags/landing/${version}`;
-    await repository.git(['update-ref', ref, String(tree).trim()]);
+    await repository.git(['update-ref', ref, tree.trim()]);
     await notice(ref);
     await takeNamed();
     const tag = await world.tag(ref);

@@ -4,7 +4,7 @@
  */
 import type { JsonObject, Trx } from '../platform/database.ts';
 import { recordEvent } from '../platform/events.ts';
-import { enqueue } from '../platform/tasks.ts';
+import { AFTER_DECISIONS, enqueue } from '../platform/tasks.ts';
 import { describeSubmission } from '../registry/index.ts';
 import { fingerprintOf } from './evidence.ts';
 import { evidenceOfDecision } from './evidence-store.ts';
@@ -86,7 +86,7 @@ export async function recordAcceptance(
     trx,
     'sources.prepare',
     { submissionId: row.submissionId },
-    { jobKey: `sources.prepare:${row.submissionId}` },
+    { jobKey: `sources.prepare:${row.submissionId}`, priority: AFTER_DECISIONS },
   );
 }
 

@@ -219,19 +219,6 @@ export async function acceptedUnderName(
   return row?.object_id;
 }
 
-/** The versions of a source that a suite holds now. */
-export async function versionsInSuite(db: Db, suiteId: number, source: string): Promise<readonly string[]> {
-  const rows = await db
-    .selectFrom('suite_sources')
-    .innerJoin('source_packages', 'source_packages.id', 'suite_sources.source_package_id')
-    .select('source_packages.version')
-    .where('suite_sources.suite_id', '=', suiteId)
-    .where('suite_sources.removed_serial', 'is', null)
-    .where('source_packages.name', '=', source)
-    .execute();
-  return rows.map(({ version }) => version);
-}
-
 function selectTags(db: Db) {
   return db
     .selectFrom('tags')

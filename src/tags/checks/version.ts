@@ -3,11 +3,12 @@
  * and no other tag object of this name was accepted. `version.newer`: it is newer than what the suite holds and ever held, and
  * keeps the order of suites. Both are looked at again inside the transaction that decides.
  */
-import { highWaterMark, isNewerVersion, suiteOrder, versionHolder } from '../../registry/index.ts';
+import { isNewerVersion, versionHolder } from '../../registry/index.ts';
 import type { Db } from '../../platform/database.ts';
 import type { Candidate, Claim, Suite } from '../facts.ts';
 import { passed, rejected, type CheckResult, type Rejection } from '../model.ts';
-import { acceptedUnderName, versionsInSuite } from '../store.ts';
+import { acceptedUnderName } from '../store.ts';
+import { standingVersions } from '../standing-versions.ts';
 import { releaseNextVersion, shortId } from '../words.ts';
 
 export async function checkVersionUnused(db: Db, candidate: Candidate, claim: Claim): Promise<CheckResult<undefined>> {
@@ -65,12 +66,12 @@ export async function checkVersionNewer(
       `Choose a version that dpkg holds to be newer (dpkg --compare-versions ${version} gt ${than}). ${releaseNextVersion(ref)}`,
     );
   const name = `${archive.name}/${suite.name}`;
-  const held = await versionsInSuite(db, suite.id, source);
-  const newest = newestOf(held);
+  const standing = await standingVersions(db, suite.id, source);
+  const newest = newestOf(standing.held);
   if (newest !== undefined && !isNewerVersion(version, newest)) {
     return reject(`${name} holds ${source} ${newest}, and ${version} is not newer.`, newest);
   }
-  const mark = await highWaterMark(db, suite.id, source);
+  const { mark } = standing;
   if (mark !== undefined && !isNewerVersion(version, mark)) {
     return rejected(
       'version.newer',
@@ -78,22 +79,21 @@ export async function checkVersionNewer(
       `${releaseNextVersion(ref)} If ${mark} was a mistake, an administrator lowers the mark: landfall mark lower ${name} ${source} VERSION --reason TEXT.`,
     );
   }
-  const order = await suiteOrder(db, suite.id);
-  for (const older of order.older) {
-    const there = newestOf(await versionsInSuite(db, older.id, source));
+  for (const older of standing.older) {
+    const there = newestOf(older.versions);
     if (there === undefined || !isNewerVersion(there, version)) continue;
     return reject(
-      `${name} must not be older than ${older.archive}/${older.name}, which holds ${source} ${there}; ${version} is older.`,
+      `${name} must not be older than ${older.name}, which holds ${source} ${there}; ${version} is older.`,
       there,
     );
   }
-  for (const newer of order.newer) {
-    const there = newestOf(await versionsInSuite(db, newer.id, source));
+  for (const newer of standing.newer) {
+    const there = newestOf(newer.versions);
     if (there === undefined || !isNewerVersion(version, there)) continue;
     return rejected(
       'version.newer',
-      `${newer.archive}/${newer.name} must not be older than ${name}; it holds ${source} ${there}, and ${version} is newer.`,
-      `Release to ${newer.name} first (dch -D ${newer.name}), or choose a version of at most ${there} (dch -v VERSION); then git debpush --distro=${ref.distro} --remote=REMOTE.`,
+      `${newer.name} must not be older than ${name}; it holds ${source} ${there}, and ${version} is newer.`,
+      `Release to ${newer.suite} first (dch -D ${newer.suite}), or choose a version of at most ${there} (dch -v VERSION); then git debpush --distro=${ref.distro} --remote=REMOTE.`,
     );
   }
   return passed(

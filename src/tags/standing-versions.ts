@@ -1,0 +1,57 @@
+/** What a version must be newer or older than: all of it in one question, because it is asked twice for each tag. */
+import { sql } from 'kysely';
+import type { Db } from '../platform/database.ts';
+
+/** A suite that must keep its order with the one that is asked about. */
+export interface OrderedSuite {
+  /** `ARCHIVE/SUITE`. */
+  readonly name: string;
+  readonly suite: string;
+  readonly versions: readonly string[];
+}
+
+export interface StandingVersions {
+  /** What the suite holds now. */
+  readonly held: readonly string[];
+  /** The highest that it ever held, unless an administrator lowered it. */
+  readonly mark: string | undefined;
+  readonly older: readonly OrderedSuite[];
+  readonly newer: readonly OrderedSuite[];
+}
+
+/** The versions of a source in a suite, and in those that its order binds it to, in the order of their ids. */
+export async function standingVersions(db: Db, suiteId: number, source: string): Promise<StandingVersions> {
+  const { rows } = await sql<{
+    place: 'here' | 'older' | 'newer';
+    name: string;
+    suite: string;
+    versions: readonly string[];
+    mark: string | null;
+  }>`
+    WITH places AS (
+      SELECT 'here' AS place, ${suiteId}::bigint AS suite_id
+      UNION ALL SELECT 'older', older_suite_id FROM suite_order WHERE newer_suite_id = ${suiteId}
+      UNION ALL SELECT 'newer', newer_suite_id FROM suite_order WHERE older_suite_id = ${suiteId}
+    )
+    SELECT places.place, archives.name || '/' || suites.name AS name, suites.name AS suite,
+      ARRAY(
+        SELECT p.version FROM suite_sources m JOIN source_packages p ON p.id = m.source_package_id
+        WHERE m.suite_id = places.suite_id AND m.removed_serial IS NULL AND p.name = ${source}
+      ) AS versions,
+      CASE WHEN places.place = 'here' THEN (
+        SELECT version FROM high_water_marks h WHERE h.suite_id = places.suite_id AND h.source = ${source}
+        ORDER BY h.id DESC LIMIT 1
+      ) END AS mark
+    FROM places
+    JOIN suites ON suites.id = places.suite_id
+    JOIN archives ON archives.id = suites.archive_id
+    ORDER BY suites.id
+  `.execute(db);
+  const here = rows.find(({ place }) => place === 'here');
+  return {
+    held: here?.versions ?? [],
+    mark: here?.mark ?? undefined,
+    older: rows.filter(({ place }) => place === 'older'),
+    newer: rows.filter(({ place }) => place === 'newer'),
+  };
+}

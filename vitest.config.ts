@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Three projects, by what a test needs: `unit` nothing but programs, `database` a private PostgreSQL cluster that all its
- * files share, `e2e` whole services. A file's name says which: `*.test.ts`, `*.db.test.ts`, `test/e2e/*.e2e.test.ts`.
+ * Four projects, by what a test needs: `unit` nothing but programs, `oracles` real packages of Debian that are fetched once,
+ * `database` a private PostgreSQL cluster that all its files share, `e2e` whole services. A file's name says which:
+ * `*.test.ts`, `test/oracles/*.test.ts`, `*.db.test.ts`, `test/e2e/*.e2e.test.ts`.
  */
 export default defineConfig({
   test: {
@@ -11,7 +12,15 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'src/**/*.test.tsx', 'test/**/*.test.ts'],
-          exclude: ['**/*.db.test.ts', '**/*.e2e.test.ts'],
+          exclude: ['**/*.db.test.ts', '**/*.e2e.test.ts', 'test/oracles/**'],
+          testTimeout: 30_000,
+          maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          name: 'oracles',
+          include: ['test/oracles/**/*.test.ts'],
           testTimeout: 30_000,
           maxWorkers: 2,
         },

@@ -1,7 +1,7 @@
 // Runs every check, or those that are named, one after another, and says how long each took.
 //
 //     ./landfall test                 all of them
-//     ./landfall test unit            one by name: types, lint, layers, dead-code, format, shell, unit, database, e2e
+//     ./landfall test unit            one by name: types, lint, layers, dead-code, format, shell, unit, oracles, database, e2e
 //     ./landfall test unit src/tags   what stands behind the name goes to the test runner
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -30,6 +30,7 @@ const checks = [
   { name: 'format', argv: [tool('prettier'), '--check', '--log-level', 'warn', '.'] },
   { name: 'shell', argv: ['sh', '-n', 'landfall', '.ci/run'] },
   { name: 'unit', argv: vitest('unit'), counted: true },
+  { name: 'oracles', argv: vitest('oracles'), counted: true },
   { name: 'database', argv: vitest('database'), counted: true },
   { name: 'e2e', argv: vitest('e2e'), counted: true },
 ];

@@ -42,7 +42,8 @@ export async function compressBlocks(texts: readonly Buffer[], level: number): P
       'xz',
       '--stdout',
       '--compress',
-      `-${level}`,
+      // Few blocks are larger, and the tables of a larger window would cost more time than a small block itself.
+      `--lzma2=preset=${level},dict=1MiB`,
       '--check=crc64',
       '--threads=1',
       `--block-list=${texts.map((text) => text.length).join(',')}`,

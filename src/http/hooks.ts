@@ -176,7 +176,9 @@ async function answerFor(
     if (gitRepositoryId === undefined) continue;
     for (const { ref, objectId } of request.refs.slice(0, MAX_REFS)) {
       const timeoutMs = Math.max(0, until - performance.now());
-      const answer = await waitForRef(deps, { gitRepositoryId, ref, objectId, timeoutMs, signal });
+      const onEvents = (wake: () => void): (() => void) => deps.signals.subscribe('events', undefined, wake);
+      const question = { gitRepositoryId, ref, objectId, timeoutMs, signal, onEvents };
+      const answer = await waitForRef(deps, question);
       tags.push(await answerForRef(deps, { repository: name, ref, mayKnow }, answer, audiences));
     }
   }

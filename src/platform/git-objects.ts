@@ -71,12 +71,19 @@ export function openObjects(
     for (const { fail } of waiting.splice(0)) fail(ended);
   });
 
+  // What is asked for at one moment goes to git in one piece.
+  let unsent = '';
+  const send = (): void => {
+    if (unsent !== '' && !requests.writableEnded) requests.write(unsent);
+    unsent = '';
+  };
   const ask = async (command: 'info' | 'contents', name: string): Promise<Answer> => {
     if (ended !== undefined) throw ended;
     return await new Promise<Answer>((take, fail) => {
       waiting.push({ take, fail });
       parser.expect(command);
-      requests.write(`${command} ${name}\n`);
+      if (unsent === '') process.nextTick(send);
+      unsent += `${command} ${name}\n`;
       watch();
     });
   };
@@ -107,6 +114,7 @@ export function openObjects(
       return { kind: 'object', type: answer.type, bytes: answer.bytes };
     },
     close: async () => {
+      send();
       requests.end();
       await done;
     },

@@ -134,28 +134,32 @@ export async function fetchNamed(
   if (addressFault(repository) !== undefined) return undefined;
   const isSha256 = await exists(mirrorPath(deps, repository.id, 'sha256'));
   const gitDir = await prepareMirror(deps, repository, isSha256 ? 'sha256' : 'sha1');
-  const result = await fetchRefs({
-    gitDir,
-    url: repository.url,
-    protocols: protocolsOf(repository),
-    refspecs: refs.map((ref) => `+${ref}:${namedRef(ref)}`),
-    depth: 1,
-    deadlineMs: Math.min(repository.fetchDeadlineSeconds, LOOK_DEADLINE_SECONDS) * 1000,
-    maxPackBytes: repository.maxPackBytes,
-    signal,
-  });
-  if (result.kind !== 'fetched') return undefined;
   const reader = openReader(gitDir, repository);
+  // It starts while git fetches, and sees what comes.
+  reader.begin();
+  let tags: readonly RemoteRef[] | undefined;
   try {
-    const found = await Promise.all(refs.map(async (ref) => ({ ref, objectId: await reader.resolve(namedRef(ref)) })));
-    const tags = found.flatMap(({ ref, objectId }) => (objectId === undefined ? [] : [{ ref, objectId }]));
-    if (tags.length === refs.length) return { opened: { gitDir, reader }, tags };
-  } catch (error) {
-    await reader.close();
-    throw error;
+    const result = await fetchRefs({
+      gitDir,
+      url: repository.url,
+      protocols: protocolsOf(repository),
+      refspecs: refs.map((ref) => `+${ref}:${namedRef(ref)}`),
+      depth: 1,
+      deadlineMs: Math.min(repository.fetchDeadlineSeconds, LOOK_DEADLINE_SECONDS) * 1000,
+      maxPackBytes: repository.maxPackBytes,
+      signal,
+    });
+    if (result.kind === 'fetched') tags = await readNamed(reader, refs);
+  } finally {
+    if (tags === undefined) await reader.close();
   }
-  await reader.close();
-  return undefined;
+  return tags === undefined ? undefined : { opened: { gitDir, reader }, tags };
+}
+
+async function readNamed(reader: GitReader, refs: readonly string[]): Promise<readonly RemoteRef[] | undefined> {
+  const found = await Promise.all(refs.map(async (ref) => ({ ref, objectId: await reader.resolve(namedRef(ref)) })));
+  const tags = found.flatMap(({ ref, objectId }) => (objectId === undefined ? [] : [{ ref, objectId }]));
+  return tags.length === refs.length ? tags : undefined;
 }
 
 /** Opens the mirror for deciding `candidate`, making it when it is not there. */

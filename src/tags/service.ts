@@ -1,4 +1,5 @@
 /** What others may ask of this module: the answer for a push, another try, another decision. */
+import { createWaiter } from '../lighthouse/index.ts';
 import { withTransaction } from '../platform/database.ts';
 import { recordAudit } from '../platform/events.ts';
 import { actorName, mayAct, type Actor, type SystemActor } from '../permissions/index.ts';
@@ -29,7 +30,11 @@ export type RefAnswer =
   /** Nothing was seen under this ref within the time. It may come yet where it is `ours`: a name that asks for a release. */
   | { readonly kind: 'not-seen'; readonly ours: boolean };
 
-const LOOK_EVERY_MS = 100;
+/** Without a word of an event, which may be lost. */
+const LOOK_EVERY_MS = 1_000;
+/** After events that were not about this tag, the next look waits longer and longer. */
+const PAUSES_MS = [5, 5, 10, 20, 50] as const;
+const LAST_PAUSE_MS = 100;
 
 /** Waits until the tag under `ref` (that very object, when it is named) is decided or obstructed, at most `timeoutMs`. */
 export async function waitForRef(
@@ -40,9 +45,11 @@ export async function waitForRef(
     readonly objectId?: string | undefined;
     readonly timeoutMs: number;
     readonly signal?: AbortSignal | undefined;
+    /** Has `wake` called at every event, until what it gives is called. Without it, the look is repeated all the time. */
+    readonly onEvents?: ((wake: () => void) => () => void) | undefined;
   },
 ): Promise<RefAnswer> {
-  const { gitRepositoryId, ref, objectId } = question;
+  const { gitRepositoryId, ref, objectId, signal } = question;
   const release = parseReleaseRef(ref);
   const isOurs =
     release !== undefined &&
@@ -51,11 +58,19 @@ export async function waitForRef(
   // A push brings branches and upstream tags too; nobody waits for those.
   if (!isOurs) return { kind: 'not-seen', ours: false };
   const until = performance.now() + question.timeoutMs;
-  for (;;) {
-    const answer = await answerFor(deps, gitRepositoryId, ref, objectId);
-    const settled = answer.kind === 'passed-over' || (answer.kind === 'tag' && answer.state !== 'seen');
-    if (settled || performance.now() >= until || question.signal?.aborted === true) return answer;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  const waiter = createWaiter();
+  const unsubscribe = question.onEvents?.(waiter.wake);
+  try {
+    for (let looks = 0; ; looks += 1) {
+      const answer = await answerFor(deps, gitRepositoryId, ref, objectId);
+      const settled = answer.kind === 'passed-over' || (answer.kind === 'tag' && answer.state !== 'seen');
+      const left = until - performance.now();
+      if (settled || left <= 0 || signal?.aborted === true) return answer;
+      await createWaiter().wait(Math.min(left, PAUSES_MS[looks] ?? LAST_PAUSE_MS), signal);
+      if (unsubscribe !== undefined) await waiter.wait(Math.min(left, LOOK_EVERY_MS), signal);
+    }
+  } finally {
+    unsubscribe?.();
   }
 }
 

@@ -2,9 +2,9 @@
  * Deciding tags, end to end: a real server with its own PostgreSQL is told by HTTP that a tag was pushed, and what is measured ends
  * when the decision is committed.
  *
- * First one tag at a time, in turn with a script that only fetches the same tag and runs gpgv. Then as many as are to be had, each
- * pushed and noticed by itself, spread over many Git repositories: how many are decided in a second, and what becomes of the
- * server's memory.
+ * First one tag at a time, in turn with a script that only fetches the same tag and runs gpgv. Then a burst of
+ * them, each pushed and noticed by itself, spread over many Git repositories: how many are decided in a second, what all of it costs
+ * until the source jobs are there, and what becomes of the server's memory.
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,8 +15,8 @@ import { startWorld, type Forge, type World } from './world.ts';
 
 const QUIET_SOURCES = 8;
 const BUSY_SOURCES = 100;
-/** Tags that are on their way at the same time, at most. */
-const IN_FLIGHT = 150;
+/** Tags that are on their way at the same time, at most: so that a Git repository often has several, as when many are rebuilt. */
+const IN_FLIGHT = 600;
 const PEER = 'git-fetch-and-gpgv';
 
 export const tagsBenchmark: Benchmark = {
@@ -34,7 +34,7 @@ export const tagsBenchmark: Benchmark = {
     },
     {
       measure: 'decisions',
-      says: 'tags decided in a second, each pushed and noticed by itself; figures of each tenth of them',
+      says: 'tags decided in a second of a burst, each pushed and noticed by itself; figures of each tenth of them',
       unit: '1/s',
       better: 'higher',
       target: 'ours.median >= 50',

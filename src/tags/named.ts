@@ -10,7 +10,7 @@
  * Each tag has its own task as well, in the same transaction in which it is recorded. So when this process dies, nothing is lost;
  * when a tag was decided here, its task is taken back.
  */
-import { withTransaction } from '../platform/database.ts';
+import { databaseNow, withTransaction } from '../platform/database.ts';
 import { distrosOf, getGitRepository } from '../registry/index.ts';
 import { decideTag } from './decide.ts';
 import type { TagDeps } from './deps.ts';
@@ -22,6 +22,8 @@ import { lockScan, unseenRefs } from './scan-store.ts';
 
 /** Tags that are fetched together. */
 const MAX_TOGETHER = 20;
+/** When a tag is decided by its own task: where this one came to its end, that is never. */
+const OWN_TASK_AFTER_MS = 15_000;
 
 /** Takes in and decides the tags that notices named and that were never seen. */
 export async function takeNamedTags(deps: TagDeps, gitRepositoryId: number, signal: AbortSignal): Promise<void> {
@@ -45,6 +47,7 @@ export async function takeNamedTags(deps: TagDeps, gitRepositoryId: number, sign
   }
   const { opened, tags } = fetched;
   try {
+    const ownTaskAt = new Date((await databaseNow(db)).getTime() + OWN_TASK_AFTER_MS);
     const seen = await withTransaction(db, async (trx) => {
       await lockScan(trx, gitRepositoryId);
       const fresh = (await unseenRefs(trx, gitRepositoryId, tags)).filter(({ inBaseline }) => !inBaseline);
@@ -52,7 +55,8 @@ export async function takeNamedTags(deps: TagDeps, gitRepositoryId: number, sign
       for (const { ref, objectId } of fresh) {
         const facts = now.find(({ release }) => release.ref === ref);
         if (facts === undefined) continue;
-        recorded.push((await recordTag(trx, repository, { ref, objectId, ...facts }, 'landfall')).tagId);
+        const tag = { ref, objectId, ...facts };
+        recorded.push((await recordTag(trx, repository, tag, 'landfall', ownTaskAt)).tagId);
       }
       await lookSoon(trx, gitRepositoryId);
       if (named.length > MAX_TOGETHER) await enqueueNamed(trx, gitRepositoryId);

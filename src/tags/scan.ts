@@ -167,12 +167,13 @@ async function tellPassedOver(trx: Trx, repository: GitRepository, tag: ListedTa
 
 type ListedTag = RemoteRef & { readonly release: ReleaseRef; readonly archiveId: number };
 
-/** The rows of a tag object that is to be decided, and the task that does it. */
+/** The rows of a tag object that is to be decided, and the task that does it, at `decideAt` when it is given. */
 export async function recordTag(
   trx: Trx,
   repository: { readonly id: number; readonly name: string },
   tag: ListedTag,
   actor: string,
+  decideAt?: Date,
 ): Promise<{ readonly tagId: number; readonly submissionId: number }> {
   const submissionId = await createSubmission(trx, { origin: 'tag', archiveId: tag.archiveId });
   const tagId = await addTag(trx, {
@@ -188,7 +189,7 @@ export async function recordTag(
     actor,
     data: { tagId, repository: repository.name, name: tag.release.name, objectId: tag.objectId },
   });
-  await enqueueDecision(trx, tagId, repository.id);
+  await enqueueDecision(trx, tagId, repository.id, decideAt);
   return { tagId, submissionId };
 }
 

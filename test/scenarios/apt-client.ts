@@ -1,11 +1,12 @@
 /**
- * A real apt with folders of its own, as a fresh machine has it: strict about errors, signatures and validity, whatever the
- * host's configuration says.
+ * Real apts with folders of their own, as fresh machines have them: strict about errors, signatures and validity, whatever the
+ * host's configuration says. Where a test names no release it is held against two: the apt of Debian 12 and that of Debian 13,
+ * whose verifier is another one.
  */
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exec, type ExecResult } from '../../src/platform/exec.ts';
-import type { DebianRoot } from './debian-root.ts';
+import { debianRoot, type DebianRoot } from './debian-root.ts';
 
 export interface AptSource {
   readonly url: string;
@@ -18,13 +19,14 @@ export interface AptSource {
 }
 
 export interface AptOptions {
-  /** The Debian release whose apt it is; default: this machine's. */
+  /** The Debian release whose apt it is; default: {@link CLIENTS}, which must agree. */
   readonly root?: DebianRoot;
   /** More of apt.conf(5), after the client's own. */
   readonly configuration?: readonly string[];
 }
 
 export interface AptClient {
+  /** Of several the first one's. */
   readonly folder: string;
   /** `apt-get update`; whatever apt calls an error or a warning of a download fails. */
   update(): Promise<ExecResult>;
@@ -40,12 +42,80 @@ export interface AptClient {
   source(name: string): Promise<string[]>;
 }
 
-/** Makes an apt for `architecture` below `folder`, which is its own. */
+/** Releases whose apts read what is published. */
+const CLIENTS = ['bookworm', 'trixie'] as const;
+
+/** Makes an apt for `architecture` below `folder`, which is its own: of one release, or of both at once. */
 export async function createAptClient(
   folder: string,
   source: AptSource,
   architecture: string = 'amd64',
-  { root, configuration = [] }: AptOptions = {},
+  options: AptOptions = {},
+): Promise<AptClient> {
+  if (options.root !== undefined) return await createOne(folder, source, architecture, options.root, options);
+  const all: AptClient[] = [];
+  for (const release of CLIENTS) {
+    const root = await debianRoot(release);
+    all.push(await createOne(join(folder, release), source, architecture, root, options));
+  }
+  return together(all);
+}
+
+/** Does with each client what it is asked to; answers that differ are a failure, and the first one's are given. */
+function together(clients: readonly AptClient[]): AptClient {
+  const each = async <T>(ask: (client: AptClient) => Promise<T>, same: (answer: T) => unknown): Promise<T> => {
+    const answers: T[] = [];
+    for (const client of clients) answers.push(await ask(client));
+    const [first] = answers;
+    if (first === undefined) throw new Error('there is no client');
+    for (const answer of answers) {
+      const [one, other] = [JSON.stringify(same(first)), JSON.stringify(same(answer))];
+      if (one !== other) throw new Error(`the apts of ${CLIENTS.join(' and ')} do not agree: ${one} and ${other}`);
+    }
+    return first;
+  };
+  return {
+    folder: clients[0]?.folder ?? '',
+    update: async () =>
+      await each(
+        (client) => client.update(),
+        () => true,
+      ),
+    tryUpdate: async () =>
+      await each(
+        (client) => client.tryUpdate(),
+        ({ code }) => code === 0,
+      ),
+    packages: async () =>
+      await each(
+        (client) => client.packages(),
+        (names) => names,
+      ),
+    download: async (name) =>
+      await each(
+        (client) => client.download(name),
+        (names) => names,
+      ),
+    source: async (name) =>
+      await each(
+        (client) => client.source(name),
+        (names) => names,
+      ),
+    // What apt prints differs from release to release; that it succeeds does not.
+    run: async (program, ...args) =>
+      await each(
+        (client) => client.run(program, ...args),
+        () => true,
+      ),
+  };
+}
+
+async function createOne(
+  folder: string,
+  source: AptSource,
+  architecture: string,
+  root: DebianRoot,
+  { configuration = [] }: AptOptions,
 ): Promise<AptClient> {
   for (const part of ['lists/partial', 'cache/archives/partial', 'etc', 'work']) {
     await mkdir(join(folder, part), { recursive: true });
@@ -73,7 +143,7 @@ export async function createAptClient(
     ...configuration,
   ].flatMap((option) => ['-o', option]);
   const apt = async (program: string, args: readonly string[], anyCode = false): Promise<ExecResult> =>
-    await exec(prefixed(root === undefined ? [] : inRoot(root, folder), [program, ...options, ...args]), {
+    await exec(prefixed(inRoot(root, folder), [program, ...options, ...args]), {
       deadlineMs: 60_000,
       cwd: join(folder, 'work'),
       ...(anyCode ? { okCodes: 'any' as const } : {}),

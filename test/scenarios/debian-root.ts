@@ -40,8 +40,16 @@ const LAYOUT = 2;
 const MAKE_DEADLINE_MS = 600_000;
 const RUN_DEADLINE_MS = 120_000;
 
+const opened = new Map<DebianRelease, Promise<DebianRoot>>();
+
 /** The root of a release, made when it is not there yet (half a minute). */
 export async function debianRoot(release: DebianRelease): Promise<DebianRoot> {
+  const known = opened.get(release) ?? openRoot(release);
+  opened.set(release, known);
+  return await known;
+}
+
+async function openRoot(release: DebianRelease): Promise<DebianRoot> {
   const mirror = await findMirror();
   const path = mirror.codename === release ? '/' : await cachedRoot(release, mirror);
   const run: DebianRoot['run'] = async (argv, options) =>

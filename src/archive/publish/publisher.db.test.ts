@@ -146,29 +146,6 @@ describe('publishing a suite', () => {
     expect(await apt.packages()).toEqual(['hello=1.0-2']);
   });
 
-  it('H110 apt runs over and over while the suite is published, and never sees a mixture', async () => {
-    await putBinary(world, { name: 'hello', version: '1', architecture: 'amd64' });
-    await world.publish();
-    const apt = await world.apt();
-    const done = new AbortController();
-    const seen = new Set<string>();
-    const reader = (async () => {
-      while (!done.signal.aborted) {
-        await apt.update();
-        for (const one of await apt.packages()) seen.add(one);
-      }
-    })();
-    for (const version of ['2', '3', '4', '5']) {
-      await putBinary(world, { name: 'hello', version, architecture: 'amd64' });
-      await world.publish();
-    }
-    done.abort();
-    await reader;
-    await apt.update();
-    expect(await apt.packages()).toEqual(['hello=5']);
-    expect(seen.size).toBeGreaterThan(1);
-  });
-
   for (const point of ['written', 'signed', 'switched'] as const) {
     it(`that was stopped behind "${point}", and whose files were removed then, is written again as it was`, async () => {
       await putBinary(world, { name: 'hello', version: '1', architecture: 'amd64' });

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 import { findVersionsGoneDown, RULES } from '../../src/archive/check/rules.ts';
 import { fieldOf, splitStanzas } from '../../src/debian/deb822.ts';
+import { liesNowhere } from '../../src/archive/publish/index-names.ts';
 import { parseRelease } from '../../src/debian/release.ts';
 import type { Db } from '../../src/platform/database.ts';
 import { exists, readFileIfExists, sha256, sha256File, withTemporaryDirectory } from '../../src/platform/files.ts';
@@ -133,7 +134,7 @@ async function checkSuite(machine: CheckedMachine, suite: PublishedSuite): Promi
   const listed: string[] = [];
   for (const file of release.files) {
     // The uncompressed indices are named and not kept.
-    if (/\/(?:Packages|Sources)$/.test(file.path)) continue;
+    if (liesNowhere(file.path)) continue;
     const bytes = await readFileIfExists(join(dists, file.path));
     if (bytes === undefined || sha256(bytes) !== file.sha256 || bytes.length !== file.size) {
       violations.push(`I1 ${file.path} of ${where} is not what Release says`);

@@ -146,6 +146,27 @@ describe('publishing a suite', () => {
     expect(await apt.packages()).toEqual(['hello=1.0-2']);
   });
 
+  it.each([
+    [false, '1'],
+    [true, '100'],
+  ])(
+    'that is not automatic has the priority that apt gives such a suite (upgrades: %s)',
+    async (upgrades, priority) => {
+      await putBinary(world, { name: 'hello', version: '1', architecture: 'amd64' });
+      await world.db
+        .updateTable('suites')
+        .set({ not_automatic: true, but_automatic_upgrades: upgrades })
+        .where('id', '=', world.suiteId)
+        .execute();
+      await world.publish();
+      const apt = await world.apt();
+      await apt.update();
+      expect(await apt.run('apt-cache', 'policy')).toMatch(
+        new RegExp(`^ +${priority} .* landing/main amd64 Packages$`, 'm'),
+      );
+    },
+  );
+
   for (const point of ['written', 'signed', 'switched'] as const) {
     it(`that was stopped behind "${point}", and whose files were removed then, is written again as it was`, async () => {
       await putBinary(world, { name: 'hello', version: '1', architecture: 'amd64' });

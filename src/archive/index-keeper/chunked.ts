@@ -6,7 +6,7 @@
  * Chunks and manifests lie in a store of their own, by content. One that is damaged or gone is never used: the index is then
  * built from its entries again.
  */
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import type { BlobStore } from '../../platform/blobs.ts';
 import { LandfallError, isErrnoException, isFault } from '../../platform/errors.ts';
 import { writeIndexFiles } from './assemble.ts';
@@ -231,8 +231,10 @@ async function readChunk(store: BlobStore, ref: ChunkRef): Promise<Chunk> {
 
 async function readKept(store: BlobStore, id: string): Promise<Buffer> {
   try {
-    // Hundreds of small files are read for one index: whole at once where they are files.
-    return await (store.path === undefined ? store.read(id) : readFile(store.path(id)));
+    if (store.path === undefined) return await store.read(id);
+    // Hundreds of small files are read for one index, and were written or read a moment ago: to ask for each in the background
+    // takes longer than to read it.
+    return readFileSync(store.path(id));
   } catch (error) {
     if (isFault(error, 'blob.') || (isErrnoException(error) && error.code === 'ENOENT')) throw new NotKept();
     throw error;

@@ -1,5 +1,5 @@
 /**
- * Which publication a snapshot is. An id is a moment as snapshot.debian.org writes it, `20260131T120000Z`, and means the
+ * Which publication a snapshot is. An id is a moment as Debian's snapshot archive writes it, `20260131T120000Z`, and means the
  * publication that was in force then; or a serial of the suite.
  */
 import { sql } from 'kysely';

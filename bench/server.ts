@@ -21,6 +21,8 @@ export interface BenchServer {
   readonly paths: Paths;
   /** The process that serves, decides and publishes. */
   readonly pid: number;
+  /** The process that all roles and the database run below. */
+  readonly treePid: number;
   /** Plans and applies a distribution file, with the files that it names. */
   apply(text: string, attachments?: readonly { readonly name: string; readonly bytes: Buffer }[]): Promise<void>;
   /** Returns when `holds`, which is asked again at every event of the server. */
@@ -84,6 +86,7 @@ export async function startServer(options: {
       db,
       paths,
       pid,
+      treePid: service.pid,
       stop,
       apply: async (text, attachments = []) => {
         const client = createClient({ url, token });

@@ -4,19 +4,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
-import { askSupervisor } from '../../src/app/supervisor.ts';
-import { applyRoute, planRoute } from '../../src/contract/apply.ts';
-import { createClient } from '../../src/contract/client.ts';
-import { createDatabase, type Db } from '../../src/platform/database.ts';
-import { exec } from '../../src/platform/exec.ts';
+import type { Db } from '../../src/platform/database.ts';
 import { initBare } from '../../src/platform/git.ts';
-import { listen } from '../../src/platform/notifications.ts';
-import { statePaths } from '../../src/platform/paths.ts';
-import { spawnService } from '../../src/platform/service.ts';
+import { startServer, type BenchServer } from '../server.ts';
 import { DISTRO, type Corpus, type CorpusSource, type CorpusTag } from './corpus.ts';
 
 export interface Forge {
@@ -45,8 +37,7 @@ export interface World {
   stop(): Promise<void>;
 }
 
-const COMMAND_DEADLINE_MS = 120_000;
-const DECISION_DEADLINE_MS = 60_000;
+const DEADLINE_MS = 120_000;
 
 export async function startWorld(options: {
   readonly folder: string;
@@ -54,64 +45,22 @@ export async function startWorld(options: {
   readonly corpus: Corpus;
   readonly signal: AbortSignal;
 }): Promise<World> {
-  const { folder, app, corpus } = options;
-  const stateDir = join(folder, 'state');
-  const environment = { LANDFALL_STATE_DIR: stateDir, HOME: stateDir };
-  const landfall = async (args: readonly string[], okCodes: readonly number[] | 'any' = [0]): Promise<void> => {
-    await exec([process.execPath, app, ...args], {
-      env: environment,
-      cwd: '/',
-      deadlineMs: COMMAND_DEADLINE_MS,
-      okCodes,
-    });
-  };
-  // What an interrupted run left behind.
-  await mkdir(stateDir, { recursive: true });
-  await landfall(['stop'], 'any');
-  for (const old of [stateDir, join(folder, 'forges')]) await rm(old, { recursive: true, force: true, maxRetries: 3 });
-  await mkdir(stateDir, { recursive: true, mode: 0o700 });
-
-  const forges: Forge[] = [];
-  for (const source of corpus.sources) forges.push(await makeForge(folder, corpus, source));
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  await landfall(['init', '--listen', `127.0.0.1:${port}`]);
-  const paths = statePaths(stateDir);
-  const service = await spawnService([process.execPath, app, 'serve'], {
-    doing: 'start landfall serve',
-    cwd: '/',
-    env: environment,
-    output: { file: join(folder, 'serve.log') },
-  });
-  const database = { host: paths.run, port: 5432, database: 'landfall', user: 'landfall' };
-  const db = createDatabase(database, { poolSize: 4, applicationName: 'bench' });
-  const wake = new Set<() => void>();
-  let listener: Awaited<ReturnType<typeof listen>> | undefined;
-  const stop = async (): Promise<void> => {
-    await listener?.stop();
-    await db.destroy();
-    await service.stop(30_000);
-  };
+  const { folder, corpus } = options;
+  const server = await startServer(options);
+  const { db, url } = server;
   try {
-    await until(async () => (await fetch(`${url}/readyz`)).ok, 'the server', COMMAND_DEADLINE_MS, options.signal);
-    listener = await listen(database, {
-      channels: ['events'],
-      onNotification: () => {
-        for (const one of [...wake]) one();
-      },
-    });
-    await applyDistribution(url, (await readFile(join(paths.tokens, 'admin'), 'utf8')).trim(), corpus, forges);
+    await rm(join(folder, 'forges'), { recursive: true, force: true, maxRetries: 3 });
+    const forges: Forge[] = [];
+    for (const source of corpus.sources) forges.push(await makeForge(folder, corpus, source));
+    await server.apply(distribution(forges), [{ name: 'bea.asc', bytes: corpus.publicKey }]);
     // The corpus was signed before this server existed, and what a key signed before it was made known is refused.
     await sql`UPDATE keys SET valid_from = valid_from - interval '20 days'`.execute(db);
-    await lookAtAll(url, db, forges, options.signal);
-    const roles = await askSupervisor(join(paths.run, 'supervisor.sock'), 'state');
-    const serverPid = roles?.find(({ name }) => name === 'serve')?.pid;
-    if (serverPid === undefined) throw new Error('the server has no process');
+    await lookAtAll(server, forges);
     return {
       forges,
-      serverPid,
-      stop,
-      processorSeconds: async () => await processorSeconds(service.pid),
+      serverPid: server.pid,
+      stop: async () => await server.stop(),
+      processorSeconds: async () => await processorSeconds(server.treePid),
       push: async (forge, tags) => await writeRefs(forge.gitDir, tags),
       notify: async (forge, tag) => {
         const query = new URLSearchParams({ ref: tag.ref, object: tag.objectId });
@@ -120,35 +69,7 @@ export async function startWorld(options: {
         if (!response.ok) throw new Error(`the hook answered ${response.status}: ${text}`);
       },
       decided: async (tag) => {
-        let woken = false;
-        let wakeUp: () => void = () => undefined;
-        const onWake = (): void => {
-          woken = true;
-          wakeUp();
-        };
-        wake.add(onWake);
-        try {
-          await until(
-            async () => {
-              woken = false;
-              return await isAccepted(db, tag);
-            },
-            `the decision of ${tag.ref}`,
-            DECISION_DEADLINE_MS,
-            options.signal,
-            async () => {
-              if (woken) return;
-              const nothing = new AbortController();
-              await Promise.race([
-                new Promise<void>((resolve) => (wakeUp = resolve)),
-                sleep(1_000, undefined, { signal: nothing.signal }).catch(() => undefined),
-              ]);
-              nothing.abort();
-            },
-          );
-        } finally {
-          wake.delete(onWake);
-        }
+        await server.until(async () => await isAccepted(db, tag), `the decision of ${tag.ref}`);
       },
       acceptedCount: async () => {
         const { rows } = await sql<{ accepted: number; other: number }>`
@@ -158,40 +79,37 @@ export async function startWorld(options: {
         return rows[0]?.accepted ?? 0;
       },
       idle: async () => {
-        await until(async () => await isIdle(db), 'background tasks to end', COMMAND_DEADLINE_MS, options.signal);
+        await server.until(async () => await isIdle(db), 'background tasks to end', DEADLINE_MS);
       },
     };
   } catch (error) {
-    await stop();
+    await server.stop();
     throw error;
   }
 }
 
 /** The first look decides nothing: what is there is not meant for us. */
-async function lookAtAll(url: string, db: Db, forges: readonly Forge[], signal: AbortSignal): Promise<void> {
-  for (const { name } of forges) await fetch(`${url}/hooks/git/${name}`, { method: 'POST' });
-  await until(
+async function lookAtAll(server: BenchServer, forges: readonly Forge[]): Promise<void> {
+  for (const { name } of forges) await fetch(`${server.url}/hooks/git/${name}`, { method: 'POST' });
+  await server.until(
     async () => {
       const { rows } = await sql<{ left: number }>`
-        SELECT count(*) AS left FROM git_repositories WHERE baseline_at IS NULL`.execute(db);
+        SELECT count(*) AS left FROM git_repositories WHERE baseline_at IS NULL`.execute(server.db);
       return rows[0]?.left === 0;
     },
     'the first look at each Git repository',
-    COMMAND_DEADLINE_MS,
-    signal,
+    DEADLINE_MS,
   );
 }
 
 async function isAccepted(db: Db, tag: CorpusTag): Promise<boolean> {
   const rows = await db.selectFrom('tags').select('state').where('object_id', '=', tag.objectId).execute();
   const state = rows[0]?.state;
-  if (state === 'rejected' || state === 'obstructed') throw new Refused(await explainRefusal(db));
+  if (state === 'rejected' || state === 'obstructed') throw new Error(await explainRefusal(db));
   return state === 'accepted';
 }
 
 /** A benchmark of refusals would be another one. */
-class Refused extends Error {}
-
 async function explainRefusal(db: Db): Promise<string> {
   const decision = await db
     .selectFrom('tag_decisions')
@@ -232,8 +150,8 @@ async function writeRefs(gitDir: string, tags: readonly CorpusTag[]): Promise<vo
   }
 }
 
-async function applyDistribution(url: string, token: string, corpus: Corpus, forges: readonly Forge[]): Promise<void> {
-  const text = `
+function distribution(forges: readonly Forge[]): string {
+  return `
 [pool.trusted]
 
 [archive.main]
@@ -263,32 +181,6 @@ archive = "main"
 suites = "landing"
 packages = "*"
 ${forges.map((forge) => `\n[git."${forge.name}"]\nurl = "${forge.url}"\nallow-file = true\nnotices-per-minute = 6000\nprefixes = { ${DISTRO} = "main" }\n`).join('')}`;
-  const client = createClient({ url, token });
-  const attachments = [{ name: 'bea.asc', bytes: corpus.publicKey.toString('base64') }];
-  const files = [{ name: 'distribution.toml', text, attachments }];
-  const plan = await client.call(planRoute, { body: { files } });
-  if (plan.kind === 'problems') throw new Error(JSON.stringify(plan.problems));
-  await client.call(applyRoute, { body: { files, hash: plan.hash } });
-}
-
-async function until(
-  holds: () => Promise<boolean>,
-  what: string,
-  deadlineMs: number,
-  signal: AbortSignal,
-  pause: () => Promise<unknown> = async () => await sleep(50),
-): Promise<void> {
-  const deadline = performance.now() + deadlineMs;
-  for (;;) {
-    signal.throwIfAborted();
-    try {
-      if (await holds()) return;
-    } catch (error) {
-      if (error instanceof Refused || performance.now() > deadline) throw error;
-    }
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${deadlineMs / 1000} s`);
-    await pause();
-  }
 }
 
 const TICKS_PER_SECOND = 100;
@@ -311,16 +203,4 @@ async function processorSeconds(root: number): Promise<number> {
   };
   const ticks = [...processes].reduce((sum, [pid, process]) => (belongs(pid) ? sum + process.ticks : sum), 0);
   return ticks / TICKS_PER_SECOND;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
-  return address.port;
 }

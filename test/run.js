@@ -6,7 +6,8 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 
 const root = join(import.meta.dirname, '..');
 const tool = (name) => join(root, 'node_modules/.bin', name);
@@ -45,6 +46,7 @@ if (chosen.length === 0) {
 let passed = 0;
 let failed = 0;
 const failures = [];
+const failedTests = [];
 const began = Date.now();
 for (const check of chosen) {
   const started = Date.now();
@@ -52,15 +54,18 @@ for (const check of chosen) {
   const code = await run([...check.argv, ...rest]);
   const counts = check.counted
     ? await countTests(check.name)
-    : { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1 };
+    : { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, failures: [] };
   passed += counts.passed;
   failed += counts.failed;
+  failedTests.push(...counts.failures);
   // A runner that failed without a failed test did not get as far as its tests.
   if (code !== 0 && counts.failed === 0) failed += 1;
   if (code !== 0) failures.push(check.name);
   console.log(`── ${check.name}: ${code === 0 ? 'good' : 'FAILED'} (${seconds(started)})`);
 }
 await rm(scratch, { recursive: true, force: true });
+// Once more and last, as whoever reads the log of a long run begins at its end.
+for (const { file, test, message } of failedTests) console.log(`\nfailed: ${file}\n  ${test}\n${message}`);
 console.log(
   `\n${failures.length === 0 ? 'all checks are good' : `failed: ${failures.join(', ')}`} (${seconds(began)})`,
 );
@@ -77,11 +82,31 @@ function run(argv) {
 
 async function countTests(name) {
   try {
-    const { numPassedTests, numFailedTests } = JSON.parse(await readFile(report(name), 'utf8'));
-    return { passed: numPassedTests, failed: numFailedTests };
+    const { numPassedTests, numFailedTests, testResults } = JSON.parse(await readFile(report(name), 'utf8'));
+    return { passed: numPassedTests, failed: numFailedTests, failures: testResults.flatMap(failuresOf) };
   } catch {
-    return { passed: 0, failed: 0 };
+    return { passed: 0, failed: 0, failures: [] };
   }
+}
+
+/** What failed in one file: its tests, or the file itself when it did not get as far as them. */
+function failuresOf({ name, status, message, assertionResults }) {
+  const file = relative(root, name);
+  const tests = assertionResults
+    .filter((result) => result.status === 'failed')
+    .map(({ fullName, failureMessages }) => ({ file, test: fullName, message: begin(failureMessages.join('\n')) }));
+  return tests.length === 0 && status === 'failed'
+    ? [{ file, test: 'the whole file', message: begin(message) }]
+    : tests;
+}
+
+function begin(message) {
+  return stripVTControlCharacters(message)
+    .split('\n')
+    .filter((line) => !line.includes('/node_modules/'))
+    .slice(0, 30)
+    .map((line) => `    ${line}`)
+    .join('\n');
 }
 
 function seconds(since) {

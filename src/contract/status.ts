@@ -14,11 +14,26 @@ export const statusSchema = z
     version: z.string(),
     contract: z.string(),
     now: time,
-    /** Submissions that are under way, and where each stands. */
+    /** Submissions that go on by themselves, and where each stands. */
     inFlight: z.array(submissionTraceSchema),
+    /** Submissions that have stopped until a person acts, where it is no failed build and no rejected tag. */
+    attention: z.array(submissionTraceSchema),
     /** Builds that failed and wait for somebody. */
     failures: z.array(buildSummarySchema),
     rejectedTags: z.array(tagSchema),
+    /** Packages that are published, but not for an architecture that no worker builds. */
+    lacked: z.array(
+      z.object({
+        pool: z.string(),
+        architecture: z.string(),
+        packages: z.int(),
+        newest: z.array(z.string()),
+        sentence: z.string(),
+        mustAct: z.string().nullable(),
+      }),
+    ),
+    /** The newest submissions that have arrived. */
+    done: z.array(submissionTraceSchema),
     suites: z.array(suiteSchema),
     workers: z.array(workerSchema),
     queues: z.array(queueSchema),

@@ -1,6 +1,7 @@
 /** Builds as a list, and the jobs behind them: state, why each waits, who must act. */
 import { sql, type RawBuilder } from 'kysely';
 import type { JobState } from '../platform/schema.ts';
+import { TOOK_ANOTHER_VERSION_SINCE } from './overtaken.ts';
 import type { BuildFilters, BuildPage, BuildSummary, JobView, TraceDeps, Viewer } from './types.ts';
 import { iso, limitOf, pageOf, pages } from './values.ts';
 
@@ -36,15 +37,18 @@ export async function listBuilds(deps: TraceDeps, filters: BuildFilters & Viewer
   return { builds: await summarize(deps, page.rows), next: page.next };
 }
 
-/** Builds that failed for good or are quarantined, and whose version was not released anew since; the newest first. */
+/**
+ * Builds that failed for good or are quarantined, and that a newer version has not overtaken: by the same build of its own,
+ * however that stands, or by having come into the suite. The newest first.
+ */
 export async function listFailures(deps: TraceDeps, viewer: Viewer, limit: number): Promise<readonly BuildSummary[]> {
   const rows = await readBuilds(
     deps,
     viewer,
-    sql`j.state IN ('failed', 'quarantined') AND NOT EXISTS (
+    sql`j.state IN ('failed', 'quarantined') AND NOT ${TOOK_ANOTHER_VERSION_SINCE} AND NOT EXISTS (
       SELECT 1 FROM submissions newer JOIN builds nb ON nb.submission_id = newer.id JOIN jobs nj ON nj.id = nb.job_id
       WHERE newer.source = s.source AND newer.archive_id = s.archive_id AND newer.suite_id = s.suite_id AND newer.id > s.id
-        AND nb.kind = b.kind AND nb.architecture = b.architecture AND nj.state NOT IN ('failed', 'quarantined', 'cancelled')
+        AND nb.kind = b.kind AND nb.architecture = b.architecture AND nj.state <> 'cancelled'
     )`,
     limit,
   );

@@ -3,51 +3,82 @@ import { sql } from 'kysely';
 import { openAlerts, type Alert } from '../platform/alerts.ts';
 import { databaseNow, type Db } from '../platform/database.ts';
 import { listFailures } from './build-list.ts';
+import { lackedArchitectures, LACKS_ONLY_A_WORKER } from './lacked-architectures.ts';
+import { overtaken } from './overtaken.ts';
 import { traceSubmissions } from './submissions.ts';
 import { listSuites } from './suites.ts';
-import { listTags } from './tags.ts';
-import type { Overview, ScrubView, SuiteView, TraceDeps, Viewer, QueueView, BuildSummary } from './types.ts';
+import { listStandingRejections } from './tags.ts';
+import type {
+  BuildSummary,
+  LackedArchitecture,
+  Overview,
+  QueueView,
+  ScrubView,
+  SubmissionTrace,
+  SuiteView,
+  TraceDeps,
+  Viewer,
+} from './types.ts';
 import { iso } from './values.ts';
 import { listQueues, listWorkers } from './workers.ts';
 
 const SHOWN = 50;
 const SHOWN_REJECTIONS = 10;
+const SHOWN_DONE = 10;
 /** A suite is renewed long before this; one that comes so near to its end has not been. */
 const EXPIRY_ALERT_MS = 24 * 60 * 60 * 1000;
 
+/** How a submission stands that does not go on by itself and is not there either. */
+const STOPPED: ReadonlySet<SubmissionTrace['state']> = new Set(['attention', 'failed', 'rejected', 'suspended']);
+
 export async function overview(deps: TraceDeps, viewer: Viewer): Promise<Overview> {
   const now = await databaseNow(deps.db);
-  const candidates = await openSubmissions(deps.db, viewer);
-  const traces = await traceSubmissions(deps, candidates, viewer);
-  const [raised, failures, rejected, suites, workers, queues] = [
+  const traces = await traceSubmissions(deps, await openSubmissions(deps.db, viewer), viewer);
+  const [raised, failures, rejectedTags, lacked, suites, workers, queues] = [
     await openAlerts(deps.db, viewer.audiences),
     await listFailures(deps, viewer, SHOWN),
-    await listTags(deps, { ...viewer, state: 'rejected', limit: SHOWN_REJECTIONS }),
+    await listStandingRejections(deps, viewer, SHOWN_REJECTIONS),
+    await lackedArchitectures(deps, viewer),
     await listSuites(deps, viewer),
     await listWorkers(deps, viewer),
     await listQueues(deps, viewer),
   ];
+  const stopped = traces.filter((one) => STOPPED.has(one.state) && one.mustAct !== null);
+  const past = await overtaken(
+    deps.db,
+    stopped.map(({ id }) => id),
+  );
+  const told = new Set(failures.map(({ submissionId }) => submissionId));
   return {
     now: iso(now),
-    inFlight: traces.filter(
-      (trace) =>
-        trace.state === 'in-flight' ||
-        trace.state === 'attention' ||
-        (trace.state === 'published' && trace.mustAct !== null),
-    ),
+    inFlight: traces.filter((one) => one.state === 'in-flight'),
+    attention: stopped.filter((one) => !past.has(one.id) && !told.has(one.id) && !rejectedByItsTag(one)),
     failures,
-    rejectedTags: rejected.tags,
+    rejectedTags,
+    lacked,
+    done: traces.filter((one) => one.state === 'published').slice(0, SHOWN_DONE),
     suites,
     workers,
     queues,
     scrub: await lastScrub(deps.db),
-    alerts: [...raised.map(inWords), ...suiteAlerts(suites, now), ...queueAlerts(queues), ...failureAlerts(failures)],
+    alerts: [
+      ...raised.map(inWords),
+      ...suiteAlerts(suites, now),
+      ...queueAlerts(queues, lacked),
+      ...failureAlerts(failures),
+    ],
   };
 }
 
+/** Such a one stands among the rejected tags, or was overtaken by another tag. */
+function rejectedByItsTag(trace: SubmissionTrace): boolean {
+  return trace.steps.some((step) => step.name === 'tag.decided' && step.state === 'failed');
+}
+
 /**
- * Submissions that may be under way: found from the small sets of what is open (tags, jobs, uploads), and the newest, among
- * which are those between two steps.
+ * Submissions that may be under way or stopped: found from the small sets of what is open (tags, jobs, uploads), and the
+ * newest, among which are those between two steps and those that have arrived. What only lacks a worker for one more architecture may be much
+ * and old: it is counted elsewhere and does not push the rest off the page.
  */
 async function openSubmissions(db: Db, viewer: Viewer): Promise<number[]> {
   const { rows } = await sql<{ id: number }>`
@@ -57,10 +88,12 @@ async function openSubmissions(db: Db, viewer: Viewer): Promise<number[]> {
       UNION
       (SELECT b.submission_id FROM jobs j JOIN builds b ON b.job_id = j.id
         WHERE j.state IN ('blocked', 'ready', 'leased', 'delivered', 'quarantined')
-          AND j.audience = ANY (${[...viewer.audiences]}::text[])
+          AND j.audience = ANY (${[...viewer.audiences]}::text[]) AND NOT (${LACKS_ONLY_A_WORKER})
         ORDER BY j.changed_at DESC LIMIT ${SHOWN * 4})
       UNION
       (SELECT submission_id FROM uploads WHERE state IN ('received', 'held') ORDER BY id DESC LIMIT ${SHOWN})
+      UNION
+      (SELECT submission_id FROM versions WHERE state = 'freed' ORDER BY id DESC LIMIT ${SHOWN})
       UNION
       (SELECT id FROM submissions ORDER BY id DESC LIMIT ${SHOWN})
     )
@@ -103,14 +136,17 @@ function suiteAlerts(suites: readonly SuiteView[], now: Date): string[] {
   });
 }
 
-function queueAlerts(queues: readonly QueueView[]): string[] {
-  return queues.flatMap((queue) =>
-    queue.ready > 0 && queue.workers === 0
-      ? [
-          `${queue.ready === 1 ? '1 job waits' : `${queue.ready} jobs wait`} in pool ${queue.pool}: ${queue.sentence ?? 'no worker'}`,
-        ]
-      : [],
-  );
+/** Jobs without a worker; those of packages that are published without that architecture have a list of their own. */
+function queueAlerts(queues: readonly QueueView[], lacked: readonly LackedArchitecture[]): string[] {
+  return queues.flatMap((queue) => {
+    if (queue.workers > 0) return [];
+    const elsewhere = lacked.find((one) => one.pool === queue.pool && one.architecture === queue.architecture);
+    const waiting = queue.ready - (elsewhere?.packages ?? 0);
+    if (waiting <= 0) return [];
+    return [
+      `${waiting === 1 ? '1 job waits' : `${waiting} jobs wait`} in pool ${queue.pool}: ${queue.sentence ?? 'no worker'}`,
+    ];
+  });
 }
 
 function failureAlerts(failures: readonly BuildSummary[]): string[] {

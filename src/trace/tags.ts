@@ -43,6 +43,24 @@ export async function listTags(deps: TraceDeps, filters: TagFilters & Viewer): P
   return { tags: page.rows.map((row) => view(deps, row)), next: page.next };
 }
 
+/** Rejected tags after which no tag of the same Git repository for that suite was accepted; the newest first. */
+export async function listStandingRejections(
+  deps: TraceDeps,
+  viewer: Viewer,
+  limit: number,
+): Promise<readonly TagView[]> {
+  const rows = await readTags(
+    deps.db,
+    viewer,
+    sql`t.state = 'rejected' AND NOT EXISTS (
+      SELECT 1 FROM tags later JOIN tag_decisions ld ON ld.tag_id = later.id AND ld.outcome = 'accepted'
+      WHERE later.git_repository_id = t.git_repository_id AND later.distro = t.distro AND later.id > t.id
+        AND (d.suite_id IS NULL OR ld.suite_id = d.suite_id))`,
+    limit,
+  );
+  return rows.map((row) => view(deps, row));
+}
+
 /** One tag with its checks, decisions and signed text; undefined when there is none that the viewer may see. */
 export async function describeTag(deps: TraceDeps, id: number, viewer: Viewer): Promise<TagDetail | undefined> {
   const [row] = await readTags(deps.db, viewer, sql`t.id = ${id}::bigint`, 1);

@@ -524,12 +524,72 @@ describe('the overview', () => {
     await rejectTag(world, rejected, { code: 'signature.present', sentence: 'it is not signed', remedy: 'sign it' });
     const page = await overview(world.deps, EVERYBODY);
     statusSchema.omit({ version: true, contract: true, space: true }).parse(page);
-    expect(page.inFlight.map((one) => one.id)).toEqual([failing.submissionId, whole.submissionId]);
-    expect(page.failures).toMatchObject([{ source: 'other', architecture: 'amd64' }]);
+    expect(page.failures).toMatchObject([{ submissionId: failing.submissionId, architecture: 'amd64' }]);
     expect(page.rejectedTags).toMatchObject([{ id: rejected.tagId }]);
+    expect([page.inFlight, page.attention]).toEqual([[], []]);
+    expect(page.done.map((one) => one.id)).toEqual([whole.submissionId]);
+    expect(page.lacked).toEqual([
+      {
+        pool: 'trusted',
+        architecture: 'arm64',
+        packages: 1,
+        newest: ['hello'],
+        sentence: 'no worker for arm64 has ever joined pool trusted',
+        mustAct: 'an administrator: let a worker for arm64 join pool trusted',
+      },
+    ]);
     expect(page.alerts).toEqual([
       'main/stable was never published',
-      '2 jobs wait in pool trusted: no worker for arm64 has ever joined pool trusted',
+      '1 job waits in pool trusted: no worker for arm64 has ever joined pool trusted',
+    ]);
+  });
+
+  test('a published package whose other architecture is built now is under way, not lacked', async () => {
+    const whole = await releaseWhole(world, '1-1');
+    await leaseNext(world, await addWorker(world.db, 'arm', { architectures: ['arm64'] }));
+    const page = await overview(world.deps, EVERYBODY);
+    expect(page.inFlight.map((one) => one.id)).toEqual([whole.submissionId]);
+    expect([page.lacked, page.done, page.attention]).toEqual([[], [], []]);
+  });
+
+  test('what waits for a person without having failed says who', async () => {
+    const held = await releaseSource(world, '1-1');
+    const running = await leaseNext(world);
+    await holdUpload(world, running, await deliverUpload(world, held, running, 'source'));
+    const unprepared = await seeTag(world, { version: '1-1', source: 'other' });
+    await acceptTag(world, unprepared);
+    await failPreparation(world, unprepared);
+    const page = await overview(world.deps, EVERYBODY);
+    expect(page.inFlight).toEqual([]);
+    expect(page.attention.map((one) => [one.source, one.state, one.mustAct])).toEqual([
+      ['other', 'failed', 'the maintainer'],
+      ['hello', 'attention', 'a reviewer of NEW'],
+    ]);
+  });
+
+  test('a failure that a newer version has overtaken needs nobody any more', async () => {
+    await releaseToBinaries(world, '1-1');
+    await failBuild(world, await leaseNext(world));
+    const unprepared = await seeTag(world, { version: '1-2' });
+    await acceptTag(world, unprepared);
+    await failPreparation(world, unprepared);
+    const rejected = await seeTag(world, { version: '1-3' });
+    await rejectTag(world, rejected, { code: 'signature.present', sentence: 'it is not signed', remedy: 'sign it' });
+    const before = await overview(world.deps, EVERYBODY);
+    expect([before.failures.length, before.attention.length, before.rejectedTags.length]).toEqual([1, 1, 1]);
+    await releaseWhole(world, '1-4');
+    const after = await overview(world.deps, EVERYBODY);
+    expect([after.failures, after.attention, after.rejectedTags]).toEqual([[], [], []]);
+    expect(after.done.map((one) => one.version)).toEqual(['1-4']);
+  });
+
+  test('of two versions that failed alike only the newer is told', async () => {
+    await releaseSource(world, '1-1');
+    await failBuild(world, await leaseNext(world));
+    const newer = await releaseSource(world, '1-2');
+    await failBuild(world, await leaseNext(world));
+    expect((await overview(world.deps, EVERYBODY)).failures.map((one) => one.submissionId)).toEqual([
+      newer.submissionId,
     ]);
   });
 

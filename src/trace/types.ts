@@ -466,13 +466,31 @@ export interface ScrubView {
   readonly damaged: number;
 }
 
+/** Packages that are there, but not for this architecture, which no worker builds. */
+export interface LackedArchitecture {
+  readonly pool: string;
+  readonly architecture: string;
+  readonly packages: number;
+  /** Names of the newest sources among them; not all. */
+  readonly newest: readonly string[];
+  readonly sentence: string;
+  readonly mustAct: string | null;
+}
+
+/** What a newer version has overtaken is in none of these lists: it is history. */
 export interface Overview {
   readonly now: string;
-  /** Under way, or waiting for a person; the newest first. */
+  /** They go on by themselves; the newest first. */
   readonly inFlight: readonly SubmissionTrace[];
+  /** They have stopped and a person must act, for another reason than a failed build or a rejected tag. */
+  readonly attention: readonly SubmissionTrace[];
   /** Builds that failed and wait for somebody. */
   readonly failures: readonly BuildSummary[];
+  /** After which no other tag for the suite was accepted. */
   readonly rejectedTags: readonly TagView[];
+  readonly lacked: readonly LackedArchitecture[];
+  /** The newest that have arrived. */
+  readonly done: readonly SubmissionTrace[];
   readonly suites: readonly SuiteView[];
   readonly workers: readonly WorkerView[];
   readonly queues: readonly QueueView[];

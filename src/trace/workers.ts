@@ -8,7 +8,7 @@ import type { QueueView, TraceDeps, Viewer, WorkerView } from './types.ts';
 import { iso, isoOrNull } from './values.ts';
 
 /** A worker that was not heard of for so long is called silent. Workers ask for jobs at least once a minute. */
-const ALIVE_SECONDS = 150;
+export const PRESENT_WORKER_SECONDS = 150;
 
 export async function listWorkers(deps: TraceDeps, viewer: Viewer): Promise<readonly WorkerView[]> {
   const audiences = [...viewer.audiences];
@@ -26,7 +26,7 @@ export async function listWorkers(deps: TraceDeps, viewer: Viewer): Promise<read
     SELECT w.id, w.name, p.name AS pool, w.architectures,
       CASE WHEN w.revoked_at IS NOT NULL THEN 'revoked' WHEN NOT w.enabled THEN 'disabled'
         WHEN w.last_contact_at IS NULL THEN 'new'
-        WHEN w.last_contact_at > clock_timestamp() - make_interval(secs => ${ALIVE_SECONDS}) THEN 'alive'
+        WHEN w.last_contact_at > clock_timestamp() - make_interval(secs => ${PRESENT_WORKER_SECONDS}) THEN 'alive'
         ELSE 'silent' END AS state,
       w.created_at, w.last_contact_at, w.openpgp_fingerprint, w.facts
     FROM workers w JOIN worker_pools p ON p.id = w.worker_pool_id
@@ -89,13 +89,13 @@ export async function listQueues(deps: TraceDeps, viewer: Viewer): Promise<reado
       SELECT w.worker_pool_id, architecture, count(*) AS workers
       FROM workers w CROSS JOIN LATERAL unnest(w.architectures) AS architecture
       WHERE w.enabled AND w.revoked_at IS NULL
-        AND w.last_contact_at > clock_timestamp() - make_interval(secs => ${ALIVE_SECONDS})
+        AND w.last_contact_at > clock_timestamp() - make_interval(secs => ${PRESENT_WORKER_SECONDS})
       GROUP BY w.worker_pool_id, architecture
     )
     SELECT p.name AS pool, q.architecture, coalesce(job.ready, 0) AS ready, coalesce(job.running, 0) AS running,
       CASE WHEN q.architecture IS NULL THEN (
         SELECT count(*) FROM workers w WHERE w.worker_pool_id = q.worker_pool_id AND w.enabled AND w.revoked_at IS NULL
-          AND w.last_contact_at > clock_timestamp() - make_interval(secs => ${ALIVE_SECONDS})
+          AND w.last_contact_at > clock_timestamp() - make_interval(secs => ${PRESENT_WORKER_SECONDS})
       ) ELSE coalesce(worker.workers, 0) END AS workers,
       job.oldest_ready_at, job.oldest_job
     FROM (

@@ -34,6 +34,7 @@ p { margin: 0.5rem 0; }
 .sentence { font-size: 1.05rem; }
 .remedy { border-left: 3px solid var(--wait); padding: 0.2rem 0.75rem; margin: 0.5rem 0; background: var(--raised); white-space: pre-wrap; }
 .alert { border-left: 3px solid var(--bad); padding: 0.3rem 0.75rem; margin: 0.4rem 0; background: var(--raised); }
+.waiting { border-left: 3px solid var(--wait); padding: 0.3rem 0.75rem; margin: 0.4rem 0; background: var(--raised); }
 table { border-collapse: collapse; width: 100%; margin: 0.4rem 0 1rem; }
 th, td { text-align: left; vertical-align: top; padding: 0.35rem 0.75rem 0.35rem 0; border-bottom: 1px solid var(--line); overflow-wrap: break-word; }
 th { font-weight: 600; color: var(--soft); font-size: 0.85rem; }

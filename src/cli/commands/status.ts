@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { statusRoute, type Status } from '../../contract/status.ts';
 import { remoteCommand, runRemote, type RemoteOptions } from '../command.ts';
+import type { SubmissionTrace } from '../../contract/submissions.ts';
 import type { CliContext } from '../context.ts';
 import { document } from '../manual.ts';
 import { inertLine } from '../output/inert.ts';
@@ -9,6 +10,9 @@ import { answer } from '../output/print.ts';
 import type { Style } from '../output/style.ts';
 import { table, type Cell } from '../output/table.ts';
 import { ago, bytes, duration, moment } from '../output/time.ts';
+
+/** A terminal is shorter than a page. */
+const SHOWN_DONE = 3;
 
 export function statusCommand(context: CliContext): Command {
   const command = remoteCommand('status', 'show what is happening now, and what needs somebody').action(
@@ -34,6 +38,10 @@ function renderStatus(status: Status, url: string, style: Style): string {
     `Landfall ${inertLine(status.version)} at ${url}, ${moment(status.now)} UTC\n`,
     section('Needs somebody', [
       ...status.alerts.map((alert): Row => [symbol(style, 'bad'), inertLine(alert)]),
+      ...status.attention.map((one): Row => [
+        symbol(style, 'bad'),
+        inertLine(`${nameOf(one)}: ${one.sentence}${one.mustAct === null ? '' : ` (must act: ${one.mustAct})`}`),
+      ]),
       ...status.failures.map((build): Row => [
         symbol(style, 'bad'),
         `build ${build.id}: ${inertLine([build.source, build.version, build.architecture].filter((part) => part !== null).join(' '))}: ${inertLine(build.sentence)}`,
@@ -46,11 +54,31 @@ function renderStatus(status: Status, url: string, style: Style): string {
     section(
       'Under way',
       status.inFlight.map((one): Row => [
-        symbol(style, one.state === 'attention' ? 'waiting' : 'busy'),
-        inertLine(`${one.source ?? one.tag?.ref ?? `submission ${one.id}`} ${one.version ?? ''}`.trim()),
+        symbol(style, 'busy'),
+        inertLine(nameOf(one)),
         inertLine(one.suite === null ? one.archive : `${one.archive}/${one.suite}`),
         inertLine(one.sentence),
       ]),
+    ),
+    section(
+      'Published, but not for every architecture',
+      status.lacked.map((one): Row => [
+        symbol(style, 'waiting'),
+        inertLine(
+          `${one.packages === 1 ? '1 package waits' : `${one.packages} packages wait`} for ${one.architecture}: ${one.sentence}` +
+            (one.mustAct === null ? '' : ` (must act: ${one.mustAct})`),
+        ),
+      ]),
+    ),
+    section(
+      'Published lately',
+      status.done
+        .slice(0, SHOWN_DONE)
+        .map((one): Row => [
+          symbol(style, 'good'),
+          inertLine(nameOf(one)),
+          inertLine(one.suite === null ? one.archive : `${one.archive}/${one.suite}`),
+        ]),
     ),
     section(
       'Suites',
@@ -103,6 +131,10 @@ function readingInWords(scrub: NonNullable<Status['scrub']>, now: Date): string 
   return scrub.finishedAt === null
     ? `what is stored is being read since ${ago(scrub.startedAt, now)}: ${read} so far`
     : `what is stored was last read ${ago(scrub.finishedAt, now)}: ${read}`;
+}
+
+function nameOf(one: SubmissionTrace): string {
+  return `${one.source ?? one.tag?.ref ?? `submission ${one.id}`} ${one.version ?? ''}`.trim();
 }
 
 type Row = readonly (Cell | string)[];

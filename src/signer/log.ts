@@ -1,14 +1,14 @@
 /**
  * The signer's memory: one line for each Release that it was ready to sign and for each change of its keys, only ever added
  * to, on the disk before a signature leaves. Each line holds the hash of the one before it (platform/hash-chain.ts), so that a
- * change is found. Read whole at start.
+ * change is found. Read whole at start; where every so many lines begin is kept from then on, so that a page of it costs what the
+ * page is, and reading all pages what the log is.
  *
  * It knows nothing of the database, so a database that was restored from a backup cannot talk it into a lower serial (H18).
  */
 import { createReadStream } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { LandfallError } from '../platform/errors.ts';
 import { storing, syncDirectory } from '../platform/files.ts';
@@ -60,6 +60,7 @@ export async function openSignerLog(
 ): Promise<SignerLog> {
   const path = join(home, 'log.jsonl');
   const handle = await storing(`open ${path}`, () => open(path, 'a+', 0o600));
+  const places = linePlaces();
   let head = EMPTY_CHAIN;
   try {
     await cutTornLine(path, handle);
@@ -69,6 +70,7 @@ export async function openSignerLog(
       const entry = entrySchema.safeParse(checked.entry);
       if (!entry.success) throw damaged(path, checked.head.line, 'it says nothing that this signer knows');
       head = checked.head;
+      places.add(text);
       replay(entry.data, head);
     }
     await storing(`sync ${path}`, () => handle.sync());
@@ -85,20 +87,55 @@ export async function openSignerLog(
       const made = chainLine(head, entry);
       await appendLine(handle, path, made.text);
       head = made.head;
+      places.add(made.text);
       return head;
     },
     read: async (after, limit) => {
-      const lines: string[] = [];
-      let at = 0;
-      for await (const text of linesOf(path)) {
-        at += 1;
-        if (at > after) lines.push(text);
-        if (lines.length >= limit) break;
-      }
-      return lines;
+      const place = places.before(after);
+      const found = await readFrom(path, place, after, limit);
+      // Elsewhere than it was: the file was changed, and a check of it must see how.
+      const moved = found === undefined || (found.length === 0 && head.line > after);
+      return moved && place !== FIRST_PLACE ? ((await readFrom(path, FIRST_PLACE, after, limit)) ?? []) : (found ?? []);
     },
     close: () => handle.close(),
   };
+}
+
+/** Where in the file the line behind `line` begins. */
+interface Place {
+  readonly line: number;
+  readonly offset: number;
+}
+
+const FIRST_PLACE: Place = { line: 0, offset: 0 };
+const PLACE_EVERY = 256;
+
+/** Where lines begin, told of one after another; keeps every 256th. */
+function linePlaces(): { add(text: string): void; before(line: number): Place } {
+  const places = [FIRST_PLACE];
+  let line = 0;
+  let offset = 0;
+  return {
+    add: (text) => {
+      line += 1;
+      offset += Buffer.byteLength(text) + 1;
+      if (line % PLACE_EVERY === 0) places.push({ line, offset });
+    },
+    before: (wanted) => places[Math.min(Math.floor(wanted / PLACE_EVERY), places.length - 1)] ?? FIRST_PLACE,
+  };
+}
+
+/** Up to `limit` lines behind `after`; undefined when another line than the expected one begins at the place. */
+async function readFrom(path: string, place: Place, after: number, limit: number): Promise<string[] | undefined> {
+  const lines: string[] = [];
+  let at = place.line;
+  for await (const text of linesOf(path, place.offset)) {
+    at += 1;
+    if (place !== FIRST_PLACE && at === place.line + 1 && !text.startsWith(`{"line":${at},`)) return undefined;
+    if (at > after) lines.push(text);
+    if (lines.length >= limit) break;
+  }
+  return lines;
 }
 
 /** A crash may leave part of a line behind: its signature never left, so it says nothing. */
@@ -119,11 +156,22 @@ async function cutTornLine(path: string, handle: FileHandle): Promise<void> {
   if (size > 0) await storing(`cut ${path}`, () => handle.truncate(0));
 }
 
-async function* linesOf(path: string): AsyncGenerator<string> {
-  const stream = createReadStream(path, { encoding: 'utf8', highWaterMark: 256 * 1024 });
+/** Lines of the file from the byte `start` on. Only the line feed ends one: JSON may hold whatever else ends lines elsewhere. */
+async function* linesOf(path: string, start = 0): AsyncGenerator<string> {
+  const stream = createReadStream(path, { start, highWaterMark: 64 * 1024 });
+  let rest: Buffer[] = [];
   try {
-    // Only the line feed ends a line here: what else might is escaped in JSON or belongs to a changed line.
-    for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) yield line;
+    for await (const piece of stream) {
+      if (!Buffer.isBuffer(piece)) throw new TypeError('bytes were expected');
+      let from = 0;
+      for (let end = piece.indexOf(10); end >= 0; end = piece.indexOf(10, from)) {
+        yield Buffer.concat([...rest, piece.subarray(from, end)]).toString('utf8');
+        rest = [];
+        from = end + 1;
+      }
+      if (from < piece.length) rest.push(piece.subarray(from));
+    }
+    if (rest.length > 0) yield Buffer.concat(rest).toString('utf8');
   } finally {
     stream.destroy();
   }

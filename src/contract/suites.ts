@@ -38,6 +38,12 @@ export const suiteSchema = z
   .openapi('Suite');
 export type Suite = z.infer<typeof suiteSchema>;
 
+/** With its last publications, the newest first. */
+export const suiteDetailSchema = suiteSchema
+  .extend({ publications: z.array(publicationSchema) })
+  .openapi('SuiteDetail');
+export type SuiteDetail = z.infer<typeof suiteDetailSchema>;
+
 export const suitesRoute = createRoute({
   method: 'get',
   path: '/api/v1/suites',
@@ -55,7 +61,7 @@ export const suiteRoute = createRoute({
   ...access('anyone'),
   request: { params: z.object({ archive: name, suite: suiteName }) },
   responses: {
-    200: json(suiteSchema.extend({ publications: z.array(publicationSchema) }).openapi('SuiteDetail'), 'The suite'),
+    200: json(suiteDetailSchema, 'The suite'),
     ...refusals,
   },
 });

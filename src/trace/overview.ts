@@ -4,7 +4,6 @@ import { openAlerts, type Alert } from '../platform/alerts.ts';
 import { databaseNow, type Db } from '../platform/database.ts';
 import { listFailures } from './build-list.ts';
 import { lackedArchitectures, LACKS_ONLY_A_WORKER } from './lacked-architectures.ts';
-import { overtaken } from './overtaken.ts';
 import { traceSubmissions } from './submissions.ts';
 import { listSuites } from './suites.ts';
 import { listStandingRejections } from './tags.ts';
@@ -43,16 +42,13 @@ export async function overview(deps: TraceDeps, viewer: Viewer): Promise<Overvie
     await listWorkers(deps, viewer),
     await listQueues(deps, viewer),
   ];
-  const stopped = traces.filter((one) => STOPPED.has(one.state) && one.mustAct !== null);
-  const past = await overtaken(
-    deps.db,
-    stopped.map(({ id }) => id),
-  );
   const told = new Set(failures.map(({ submissionId }) => submissionId));
   return {
     now: iso(now),
     inFlight: traces.filter((one) => one.state === 'in-flight'),
-    attention: stopped.filter((one) => !past.has(one.id) && !told.has(one.id) && !rejectedByItsTag(one)),
+    attention: traces.filter(
+      (one) => STOPPED.has(one.state) && one.mustAct !== null && !told.has(one.id) && !rejectedByItsTag(one),
+    ),
     failures,
     rejectedTags,
     lacked,

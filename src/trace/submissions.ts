@@ -1,5 +1,6 @@
 /** Submissions as people ask for them: one by its number, all of a package. */
 import { sql } from 'kysely';
+import { overtaken } from './overtaken.ts';
 import { readSubmissions } from './submission-facts.ts';
 import { traceOf } from './timeline.ts';
 import type { PageOptions, SubmissionTrace, TraceDeps, Viewer, Where } from './types.ts';
@@ -27,7 +28,29 @@ export async function traceSubmissions(
       .map((build) => build.job_id),
   );
   const waiting = await deps.whyJobsWait(deps.db, open);
-  return facts.map((one) => traceOf(deps, one, waiting));
+  const traces = facts.map((one) => traceOf(deps, one, waiting));
+  const past = await overtaken(
+    deps.db,
+    traces.filter(stopped).map(({ id }) => id),
+  );
+  return traces.map((one) => (past.has(one.id) ? asHistory(one) : one));
+}
+
+/** It does not go on by itself, and has not arrived. */
+function stopped(trace: SubmissionTrace): boolean {
+  return trace.mustAct !== null && trace.state !== 'in-flight' && trace.state !== 'published';
+}
+
+/** A newer version is there: what became of this one stays told, and nobody needs to act on it. */
+function asHistory(trace: SubmissionTrace): SubmissionTrace {
+  return {
+    ...trace,
+    state: trace.state === 'attention' ? 'failed' : trace.state,
+    sentence: `${trace.sentence}; the suite has taken a newer version since`,
+    remedy: null,
+    mustAct: null,
+    steps: trace.steps.map((step) => ({ ...step, mustAct: null })),
+  };
 }
 
 /**

@@ -568,7 +568,7 @@ describe('the overview', () => {
   });
 
   test('a failure that a newer version has overtaken needs nobody any more', async () => {
-    await releaseToBinaries(world, '1-1');
+    const failing = await releaseToBinaries(world, '1-1');
     await failBuild(world, await leaseNext(world));
     const unprepared = await seeTag(world, { version: '1-2' });
     await acceptTag(world, unprepared);
@@ -581,6 +581,11 @@ describe('the overview', () => {
     const after = await overview(world.deps, EVERYBODY);
     expect([after.failures, after.attention, after.rejectedTags]).toEqual([[], [], []]);
     expect(after.done.map((one) => one.version)).toEqual(['1-4']);
+    expect(await trace(failing.submissionId)).toMatchObject({
+      state: 'failed',
+      mustAct: null,
+      sentence: 'amd64 built: make: *** [all] Error 2; the suite has taken a newer version since',
+    });
   });
 
   test('of two versions that failed alike only the newer is told', async () => {

@@ -46,6 +46,11 @@ pre { background: var(--raised); border: 1px solid var(--line); border-radius: 4
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.15rem 1.2rem; margin: 0.5rem 0; }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
+time { white-space: nowrap; }
+form.filter { display: flex; flex-wrap: wrap; gap: 0.4rem; }
+details.submission > summary { padding: 0.4rem 0; cursor: pointer; }
+details.submission { border: 1px solid var(--line); border-radius: 6px; padding: 0.2rem 1rem 0.4rem; margin: 1rem 0; }
+details.submission > section.submission { border: 0; padding: 0; margin: 0; }
 .state { display: inline-block; white-space: nowrap; font-weight: 600; }
 .state::before { margin-right: 0.35em; }
 .good { color: var(--good); } .good.state::before { content: '✓'; }
@@ -65,5 +70,12 @@ section.submission { border: 1px solid var(--line); border-radius: 6px; padding:
   header form { margin-left: 0; width: 100%; }
   dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin-bottom: 0.4rem; }
+  table, tbody, tr { display: block; }
+  table.titled thead { display: none; }
+  tr { border-bottom: 1px solid var(--line); padding: 0.4rem 0; }
+  td, td.number { display: block; border: 0; padding: 0.05rem 0; text-align: left; overflow-wrap: anywhere; }
+  td:empty { display: none; }
+  td:first-child code { white-space: normal; }
+  td[data-title]:not(:first-child)::before { content: attr(data-title) ': '; color: var(--soft); font-size: 0.85rem; }
 }
 `;

@@ -7,7 +7,7 @@ import type { GitNamespace, GitRepository } from '../contract/git-repositories.t
 import type { SnapshotDetail, SnapshotList, SnapshotSuite } from '../contract/snapshots.ts';
 import type { Status } from '../contract/status.ts';
 import type { SubmissionTrace } from '../contract/submissions.ts';
-import type { Suite } from '../contract/suites.ts';
+import type { SuiteDetail } from '../contract/suites.ts';
 import type { Tag, TagDetail } from '../contract/tags.ts';
 import type { Where } from '../contract/where.ts';
 
@@ -29,7 +29,7 @@ export interface Views {
   tag(id: number): Promise<TagDetail | undefined>;
   builds(filter: ListFilter): Promise<{ readonly builds: readonly BuildSummary[]; readonly next: number | null }>;
   build(id: number): Promise<Build | undefined>;
-  suite(archive: string, suite: string): Promise<Suite | undefined>;
+  suite(archive: string, suite: string): Promise<SuiteDetail | undefined>;
   snapshotSuites(): Promise<{ readonly suites: readonly SnapshotSuite[] }>;
   snapshots(archive: string, suite: string, before?: number): Promise<SnapshotList | undefined>;
   snapshot(archive: string, suite: string, id: string, from?: string): Promise<SnapshotDetail | undefined>;

@@ -1,4 +1,7 @@
-/** Tables: rows of cells under their titles, or a sentence when there is nothing. Wide ones scroll by themselves. */
+/**
+ * Tables: rows of cells under their titles, or a sentence when there is nothing. Wide ones scroll by themselves; on a phone
+ * each row stands by itself, every cell behind its title.
+ */
 import type { Child } from 'hono/jsx';
 
 export interface TableProps {
@@ -15,7 +18,7 @@ export function Table({ head, rows, empty }: TableProps) {
     head?.[index]?.startsWith('#') === true ? 'number' : undefined;
   return (
     <div class="wide">
-      <table>
+      <table class={head === undefined ? undefined : 'titled'}>
         {head === undefined ? null : (
           <thead>
             <tr>
@@ -29,7 +32,9 @@ export function Table({ head, rows, empty }: TableProps) {
           {rows.map((cells) => (
             <tr>
               {cells.map((cell, index) => (
-                <td class={classOf(index)}>{cell}</td>
+                <td class={classOf(index)} data-title={head?.[index]?.replace(/^#/, '')}>
+                  {cell}
+                </td>
               ))}
             </tr>
           ))}

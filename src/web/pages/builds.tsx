@@ -18,7 +18,7 @@ export function BuildsPage(props: {
   return (
     <Layout title="Builds" json={`/builds.json${queryOf(filter, {})}`}>
       <h1>Builds</h1>
-      <form method="get" action="/builds">
+      <form class="filter" method="get" action="/builds">
         <select name="state" aria-label="State">
           <option value="">any state</option>
           {STATES.map((state) => (

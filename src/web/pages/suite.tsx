@@ -1,9 +1,12 @@
 /** `/suites/ARCHIVE/SUITE`: what apt needs to use it, and how fresh it is. */
-import type { Suite } from '../../contract/suites.ts';
+import type { SuiteDetail } from '../../contract/suites.ts';
 import { Facts, pathOf, Time } from '../components/facts.tsx';
 import { Layout } from '../components/layout.tsx';
+import { Table } from '../components/table.tsx';
 
-export function SuitePage({ suite }: { readonly suite: Suite }) {
+const SHOWN_PUBLICATIONS = 10;
+
+export function SuitePage({ suite }: { readonly suite: SuiteDetail }) {
   const title = `${suite.archive}/${suite.suite}`;
   return (
     <Layout title={title} json={`/suites/${suite.archive}/${suite.suite}.json`}>
@@ -31,11 +34,21 @@ export function SuitePage({ suite }: { readonly suite: Suite }) {
             (fingerprint <code>{suite.fingerprint}</code>)
           </>
         )}{' '}
-        and put this into a file below <code>/etc/apt/sources.list.d</code>:
+        into <code>/etc/apt/keyrings</code> and put this into a file below <code>/etc/apt/sources.list.d</code>:
       </p>
       <pre>{suite.aptSource}</pre>
+      <h2>Last publications</h2>
+      <Table
+        head={['#Serial', 'Date', 'Valid until', 'Why']}
+        empty="It was never published."
+        rows={suite.publications
+          .slice(0, SHOWN_PUBLICATIONS)
+          .map((one) => [String(one.serial), <Time at={one.date} />, <Time at={one.validUntil} />, one.reason])}
+      />
       <p>
-        <a href={`/snapshots/${suite.archive}/${suite.suite}`}>As it was earlier: its snapshots</a>
+        <a href={`/snapshots/${suite.archive}/${suite.suite}`}>
+          What changed with each, and the suite as it was: its snapshots
+        </a>
       </p>
     </Layout>
   );

@@ -1,6 +1,7 @@
 /** `/where/PACKAGE` and `/submissions/ID`: where is my package, and what led there. */
 import type { SubmissionTrace } from '../../contract/submissions.ts';
 import type { Where } from '../../contract/where.ts';
+import { State, Time } from '../components/facts.tsx';
 import { Layout } from '../components/layout.tsx';
 import { Table } from '../components/table.tsx';
 import { Submission } from '../components/timeline.tsx';
@@ -25,10 +26,28 @@ export function WherePage({ where }: { readonly where: Where }) {
           held.architectures.join(' '),
         ])}
       />
-      {where.submissions.map((trace) => (
-        <Submission trace={trace} linked />
-      ))}
+      {where.submissions.map((trace, index) =>
+        index === 0 || standsOpen(trace) ? <Submission trace={trace} linked /> : <Earlier trace={trace} />,
+      )}
     </Layout>
+  );
+}
+
+/** Somebody may want to act on it. */
+function standsOpen(trace: SubmissionTrace): boolean {
+  return trace.state === 'in-flight' || trace.state === 'attention';
+}
+
+/** One of the past: a line that opens. */
+function Earlier({ trace }: { readonly trace: SubmissionTrace }) {
+  return (
+    <details class="submission">
+      <summary>
+        <strong>{trace.version ?? trace.tag?.ref.replace(/^refs\/tags\//, '') ?? trace.id}</strong>{' '}
+        <State state={trace.state} /> <Time at={trace.createdAt} /> <span class="soft">{trace.sentence}</span>
+      </summary>
+      <Submission trace={trace} linked />
+    </details>
   );
 }
 

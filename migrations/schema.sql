@@ -1064,7 +1064,6 @@ CREATE TABLE public.taken_down_files (
 
 CREATE TABLE public.task_pools (
     pool_id text NOT NULL,
-    worker_ids text[] DEFAULT '{}'::text[] NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     heartbeat_at timestamp with time zone DEFAULT now() NOT NULL
 );

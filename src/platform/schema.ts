@@ -39,7 +39,6 @@ export interface AuditTable {
 
 export interface TaskPoolsTable {
   pool_id: string;
-  worker_ids: Generated<string[]>;
   started_at: Time;
   heartbeat_at: Time;
 }

@@ -1,5 +1,6 @@
 /**
- * Which pools of background tasks are alive, and the unlocking of what dead ones held. See tasks.ts for the rule.
+ * Which pools of background tasks are alive, the unlocking of what dead ones held, and the removal of what was overtaken while
+ * they held it. See tasks.ts for the rule.
  *
  * The server's start counts as a sign of life of every pool, because nobody could send a heartbeat while it was away; and a
  * pool that lost its connection judges the others only when it has had a new one for a while.
@@ -15,6 +16,8 @@ const SILENT_WITHOUT_LOCK = '5 seconds';
 const SILENT = '30 seconds';
 const SETTLE_MS = 10_000;
 const LOST_MS = 10_000;
+/** A minute: nobody waits for it. */
+const BEATS_PER_TIDYING = 40;
 
 /** One look at the others: unlocks what dead pools and unknown ones hold, forgets them, and returns their ids. */
 const SWEEP = `
@@ -36,6 +39,21 @@ const SWEEP = `
     DELETE FROM task_pools WHERE pool_id IN (SELECT pool_id FROM dead)
   )
   SELECT coalesce(array_agg(pool_id), '{}') AS dead FROM dead`;
+
+/** A flag of each task that was enqueued with a key: so one whose key was taken away is told from one that never had any. */
+export const KEYED = 'keyed';
+
+/**
+ * True of a row `j` of graphile_worker._private_jobs that is not tried again, and need not be: it was running when the same
+ * thing was asked for again (the task that was enqueued behind it does the work), or when it was taken back. graphile-worker
+ * then takes its key and its attempts away, and removes it only when its run ends well.
+ */
+export const IS_SUPERSEDED = `(j.key IS NULL AND j.attempts >= j.max_attempts
+  AND (coalesce(j.flags ? '${KEYED}', false) OR coalesce(j.payload::jsonb ? '_cron', false)))`;
+
+/** What is superseded and was left by a run that died or failed. */
+const FORGET_SUPERSEDED = `
+  DELETE FROM graphile_worker._private_jobs j WHERE ${IS_SUPERSEDED} AND j.locked_at IS NULL RETURNING j.id::text`;
 
 const GIVE_BACK = `
   WITH given AS (
@@ -71,6 +89,7 @@ export async function beginPresence(
   /** When the others may be judged: at once at start, later after a lost connection. */
   let judgeFrom = 0;
   let isFirst = true;
+  let beats = 0;
   let ended = false;
   let timer: NodeJS.Timeout | undefined;
 
@@ -109,10 +128,20 @@ export async function beginPresence(
     if (performance.now() < judgeFrom) return;
     const { rows } = await client.query<{ dead: string[] }>(SWEEP);
     const dead = rows[0]?.dead ?? [];
-    if (dead.length === 0) return;
-    await client.query('SELECT graphile_worker.force_unlock_workers($1::text[])', [dead]);
-    logger.warn({ pools: dead }, 'gave back the tasks of processes that ended');
+    if (dead.length > 0) {
+      await client.query('SELECT graphile_worker.force_unlock_workers($1::text[])', [dead]);
+      logger.warn({ pools: dead }, 'gave back the tasks of processes that ended');
+    }
+    if (dead.length > 0 || beats % BEATS_PER_TIDYING === 0) await forgetSuperseded(client);
+    beats += 1;
   };
+
+  async function forgetSuperseded(by: pg.Client): Promise<void> {
+    const { rows } = await by.query<{ id: string }>(FORGET_SUPERSEDED);
+    if (rows.length > 0) {
+      logger.info({ tasks: rows.map(({ id }) => id) }, 'removed tasks that did not end and that others had replaced');
+    }
+  }
 
   async function giveBackLost(by: pg.Client): Promise<void> {
     const { rows } = await by.query<{ id: string }>(

@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../../test/postgres.ts';
 import { createDatabase, withTransaction } from './database.ts';
 import { silentLogger } from './log.ts';
 import { spawnService } from './service.ts';
-import { enqueue, startTasks, type TaskHandlers, type Tasks } from './tasks.ts';
+import { enqueue, startTasks, takeBack, type TaskHandlers, type Tasks } from './tasks.ts';
 
 const patient = { timeout: 30_000, interval: 20 };
 
@@ -174,6 +174,60 @@ test('tasks that an unknown pool holds are given back at start, and those of a s
   await start({ note: (payload) => Promise.resolve(void seen.push(payload)) });
   await expect.poll(() => seen.length, { ...patient, timeout: 50_000 }).toBe(2);
   expect(seen).toEqual(expect.arrayContaining([{ of: 'unknown' }, { of: 'silent' }]));
+});
+
+test('what was overtaken while a process held it that died is removed, and what was given up is not', async () => {
+  const jobs = async (): Promise<unknown[]> => {
+    const { rows } = await sql<{
+      payload: unknown;
+    }>`SELECT payload FROM graphile_worker._private_jobs ORDER BY id`.execute(world.db);
+    return rows.map(({ payload }) => payload);
+  };
+  const program = await bundleProgram('hold-task.ts');
+  const lines: string[] = [];
+  const child = await spawnService([process.execPath, program, JSON.stringify(world.connection)], {
+    output: (line) => lines.push(line),
+  });
+  try {
+    await enqueue(world.db, 'hold', { of: 'first' }, { jobKey: 'one' });
+    await enqueue(world.db, 'hold', { of: 'taken back' }, { jobKey: 'two' });
+    await expect.poll(() => lines.filter((line) => line === 'holding').length, patient).toBe(2);
+    // Both run. The one is asked for again, the other is not wanted any more; a third never had a key and was given up.
+    await enqueue(world.db, 'later', { of: 'second' }, { jobKey: 'one' });
+    await takeBack(world.db, 'two');
+    await enqueue(world.db, 'later', { of: 'given up' });
+    await sql`UPDATE graphile_worker._private_jobs SET attempts = max_attempts WHERE payload ->> 'of' = 'given up'`.execute(
+      world.db,
+    );
+    expect(await jobs()).toHaveLength(4);
+  } finally {
+    process.kill(child.pid, 'SIGKILL');
+    await child.stop(1_000);
+  }
+  await start({ other: () => Promise.resolve() });
+  await expect.poll(jobs, patient).toEqual([{ of: 'second' }, { of: 'given up' }]);
+});
+
+test('what was overtaken and then failed is removed', async () => {
+  const seen: unknown[] = [];
+  let fail: () => void = () => undefined;
+  const tasks = await start({
+    once: async (payload) => {
+      seen.push(payload);
+      if (seen.length > 1) return;
+      await new Promise<void>((resolve) => (fail = resolve));
+      throw new Error('it does not work');
+    },
+  });
+  await enqueue(world.db, 'once', { n: 1 }, { jobKey: 'one' });
+  await expect.poll(() => seen, patient).toEqual([{ n: 1 }]);
+  await enqueue(world.db, 'once', { n: 2 }, { jobKey: 'one' });
+  await expect.poll(() => seen, patient).toEqual([{ n: 1 }, { n: 2 }]);
+  fail();
+  await tasks.stop();
+  expect(await waiting()).toBe(1);
+  await start({});
+  await expect.poll(waiting, patient).toBe(0);
 });
 
 async function terminateOthers(): Promise<void> {

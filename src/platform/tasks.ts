@@ -24,7 +24,7 @@ import { LandfallError, describeError, toError } from './errors.ts';
 import { graphileLogger } from './graphile-logger.ts';
 import type { Logger } from './log.ts';
 import type { JsonObject } from './schema.ts';
-import { beginPresence, type Presence } from './task-presence.ts';
+import { beginPresence, IS_SUPERSEDED, KEYED, type Presence } from './task-presence.ts';
 
 const STANDING_MS = 20_000;
 const LOOK_AGAIN_MS = [5, 25, 100] as const;
@@ -87,6 +87,9 @@ export interface Tasks {
 /** Of what follows a decision, when people wait for other decisions. */
 export const AFTER_DECISIONS = 10;
 
+/** True of a row `j` of graphile_worker._private_jobs that was overtaken: see task-presence.ts. */
+export const SUPERSEDED = sql.raw<boolean>(IS_SUPERSEDED);
+
 /** Adds a task in the caller's transaction: it runs if, and only after, that commits. */
 export async function enqueue(trx: Db, name: string, payload: JsonObject, options: EnqueueOptions = {}): Promise<void> {
   await sql`SELECT graphile_worker.add_job(
@@ -96,6 +99,7 @@ export async function enqueue(trx: Db, name: string, payload: JsonObject, option
     run_at => ${options.runAt ?? null}::timestamptz,
     max_attempts => ${options.maxAttempts ?? null}::integer,
     job_key => ${options.jobKey ?? null}::text,
+    flags => ${options.jobKey === undefined ? null : [KEYED]}::text[],
     priority => ${options.priority ?? null}::integer
   )`.execute(trx);
 }

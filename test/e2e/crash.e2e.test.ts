@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApiProblem, createClient } from '../../src/contract/client.ts';
 import { deliverRoute } from '../../src/contract/worker.ts';
 import { isAlive } from '../../src/worker/process-mark.ts';
-import { SUPERSEDED } from '../../src/archive/check/rules.ts';
+import { SUPERSEDED } from '../../src/platform/tasks.ts';
 import { checkInvariants, type Growth } from '../scenarios/invariants.ts';
 import { makeGates, type Gates } from './tiny-gates.ts';
 import { tinyWorld, until, type RoleName, type TinyWorld } from './tiny-world.ts';

@@ -5,6 +5,7 @@
 import { sql, type RawBuilder } from 'kysely';
 import { compareVersionTexts } from '../../debian/version.ts';
 import type { Db } from '../../platform/database.ts';
+import { SUPERSEDED } from '../../platform/tasks.ts';
 
 export interface Rule {
   /** What its rows violate. */
@@ -14,13 +15,6 @@ export interface Rule {
   /** Gives a row for each violation. */
   readonly query: RawBuilder<{ readonly row: string }>;
 }
-
-/**
- * A task (`j`, its kind `k`) that was running when the same thing was asked for again: graphile-worker then takes its key away and
- * does not try it again, because the one that was enqueued behind it does the same.
- */
-export const SUPERSEDED = sql<boolean>`
-  (j.key IS NULL AND k.identifier IN ('archive.publish', 'archive.check-upload', 'tags.scan', 'tags.decide', 'sources.prepare'))`;
 
 export const RULES: readonly Rule[] = [
   {
@@ -129,8 +123,7 @@ export const RULES: readonly Rule[] = [
       SELECT k.identifier || ' ' || j.id || ': ' || coalesce(j.last_error, 'held by ' || j.locked_by, '') AS row
       FROM graphile_worker._private_jobs j JOIN graphile_worker._private_tasks k ON k.id = j.task_id
       WHERE (j.attempts >= j.max_attempts AND j.locked_at IS NULL AND NOT ${SUPERSEDED})
-        OR (j.locked_by IS NOT NULL AND j.locked_by NOT IN (SELECT pool_id FROM task_pools)
-          AND j.locked_by NOT IN (SELECT unnest(worker_ids) FROM task_pools))`,
+        OR (j.locked_by IS NOT NULL AND j.locked_by NOT IN (SELECT pool_id FROM task_pools))`,
   },
   {
     says: 'a job is leased and nobody keeps the lease',

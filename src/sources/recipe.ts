@@ -3,7 +3,8 @@
  *
  * The worker follows this recipe to make the package, and the archive follows it again when the upload arrives, to see that
  * nobody put another source under a maintainer's name. So everything that enters the result comes from the arguments: the
- * objects, the orig tarballs by content, the changelog's time; never from the machine (its clock, locale, umask, vendor).
+ * objects, the orig tarballs by content, the changelog's time; never from the machine (its clock, locale, umask, vendor, and
+ * the version of its dpkg: dsc-dialects.ts).
  *
  * Shapes of a tree, as git-debpush calls its quilt modes:
  *   gbp, unapplied   upstream files as upstream has them, patches in debian/patches not applied
@@ -13,8 +14,9 @@
  *
  * @see dpkg-source(1), git-debpush(1), tag2upload(5)
  */
+import { isUtf8 } from 'node:buffer';
 import { constants } from 'node:fs';
-import { chmod, copyFile, mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { parseTopEntry } from '../debian/changelog.ts';
@@ -26,6 +28,7 @@ import { readObject } from '../platform/git-objects.ts';
 import { indexPack, initBare, listTree, writeShallow, type ObjectFormat } from '../platform/git.ts';
 import { checkOut } from './checkout.ts';
 import { confined } from './confine.ts';
+import { inOneSpelling } from './dsc-dialects.ts';
 
 /** The worker runs the last of dpkg's tools over the same tree in the same confinement. */
 export { confined } from './confine.ts';
@@ -137,14 +140,28 @@ export async function assembleSource(input: AssembleInput): Promise<AssembledSou
       ...systemOf(input),
     },
   );
-  if (built.code !== 0) return dpkgSourceFailed(built);
+  if (built.code !== 0)
+    return dpkgSourceFailed(built, await dpkgSourceVersion({ folder: input.folder, ...systemOf(input) }));
   const dsc = `${input.source}_${withoutEpoch(version)}.dsc`;
+  await respellDsc(input, join(input.folder, dsc));
   return { kind: 'assembled', dsc, files: await listResults(input.folder, dsc), tree, timestamp: entry.timestamp };
 }
 
 /** The environment in which Debian's source tools give the same bytes everywhere. */
 export function environment(timestamp: number): Record<string, string> {
   return { SOURCE_DATE_EPOCH: String(timestamp), DEB_VENDOR: 'Debian', XZ_DEFAULTS: '', XZ_OPT: '', GZIP: '' };
+}
+
+/** Of the dpkg-source that {@link assembleSource} runs: what one of them refuses another may take. */
+export async function dpkgSourceVersion(where: { readonly folder: string; readonly system?: string }): Promise<string> {
+  const { stdout } = await confined(['dpkg-source', '--version'], {
+    ...where,
+    cwd: '/work',
+    deadlineMs: 60_000,
+    doing: 'ask dpkg-source for its version',
+    okCodes: 'any',
+  });
+  return /\d[\w.+~-]*\w/.exec(stdout.toString('utf8'))?.[0] ?? 'of an unknown version';
 }
 
 /**
@@ -181,13 +198,34 @@ function failed(code: AssemblyFailure['code'], reason: string, remedy: string): 
 
 /** The changelog's time is every file's time, so it is read before anything is written. */
 async function readChangelog(gitDir: string, commitId: string): Promise<{ timestamp: number } | { reason: string }> {
-  const [found] = await listTree(gitDir, commitId, { paths: ['debian/changelog'] });
-  if (found === undefined || !found.mode.startsWith('100')) return { reason: 'there is no file debian/changelog' };
-  const object = await readObject(gitDir, found.objectId, { maxBytes: 16 * 1024 * 1024 });
-  if (object.kind !== 'object') return { reason: `debian/changelog is ${object.kind}` };
-  const entry = parseTopEntry(object.bytes);
+  const bytes = await readPlainFile(gitDir, commitId, 'debian/changelog', 16 * 1024 * 1024);
+  if (bytes === undefined) return { reason: 'there is no file debian/changelog of at most 16 MiB' };
+  const entry = parseTopEntry(bytes);
   if ('kind' in entry) return { reason: `debian/changelog: ${entry.reason}` };
   return { timestamp: entry.timestamp };
+}
+
+/** Out of the objects and not out of the folder, where a symbolic link could lead elsewhere. */
+async function readPlainFile(
+  gitDir: string,
+  commitId: string,
+  path: string,
+  maxBytes: number,
+): Promise<Buffer | undefined> {
+  const [found] = await listTree(gitDir, commitId, { paths: [path] });
+  if (found === undefined || !found.mode.startsWith('100')) return undefined;
+  const object = await readObject(gitDir, found.objectId, { maxBytes });
+  return object.kind === 'object' ? object.bytes : undefined;
+}
+
+async function respellDsc(input: AssembleInput, path: string): Promise<void> {
+  const file = async (name: string): Promise<Buffer | undefined> =>
+    await readPlainFile(input.gitDir, input.commitId, name, 2 * 1024 * 1024);
+  const bytes = await readFile(path);
+  // In another encoding it is for the archive to refuse, with these very bytes.
+  if (!isUtf8(bytes)) return;
+  const tree = { control: await file('debian/control'), testsControl: await file('debian/tests/control') };
+  await writeFile(path, inOneSpelling(bytes.toString('utf8'), tree));
 }
 
 /** For a tree that is debian/ alone: the upstream files, as dpkg-source would unpack them, beside it. */
@@ -238,10 +276,10 @@ done
   return failed('source.unbuildable', `the orig tarball cannot be unpacked: ${lastLines(unpacked)}`, MEND_TAG);
 }
 
-function dpkgSourceFailed(result: ExecResult): AssemblyFailure {
+function dpkgSourceFailed(result: ExecResult, version: string): AssemblyFailure {
   return failed(
     'source.unbuildable',
-    `dpkg-source refused the tree: ${lastLines(result)}`,
+    `dpkg-source ${version} refused the tree: ${lastLines(result)}`,
     'run `dpkg-source --build .` on the tagged commit, mend what it says, and release the next version',
   );
 }

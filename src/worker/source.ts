@@ -17,7 +17,14 @@ import { parseClearsigned } from '../debian/clearsign.ts';
 import { LandfallError } from '../platform/errors.ts';
 import { readFileIfExists, sha256File } from '../platform/files.ts';
 import { readObject } from '../platform/git-objects.ts';
-import { assembleSource, confined, environment, unpackFrozenInput, type AssembledSource } from '../sources/recipe.ts';
+import {
+  assembleSource,
+  confined,
+  dpkgSourceVersion,
+  environment,
+  unpackFrozenInput,
+  type AssembledSource,
+} from '../sources/recipe.ts';
 import { fetchInputs, type JobContext, type JobResult, type MadeFile } from './job.ts';
 import { signFile } from './sign-upload.ts';
 import { formatStatement, signStatement } from './statement.ts';
@@ -46,7 +53,7 @@ export async function runSourceJob(context: JobContext, payload: SourcePayload):
   const out = join(context.folder, 'out');
   await mkdir(out);
   await log.say(
-    `assembling ${payload.source} ${payload.version} from commit ${payload.commitId}, quilt mode ${payload.quilt}`,
+    `assembling ${payload.source} ${payload.version} from commit ${payload.commitId}, quilt mode ${payload.quilt}, with dpkg-source ${await dpkgSourceVersion({ folder: out })}`,
   );
   const assembled = await assembleSource({
     gitDir,

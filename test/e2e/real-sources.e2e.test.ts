@@ -9,7 +9,8 @@
  * - `git deborig` gives its files a group that may write, and compresses with xz, which does not promise the same bytes on
  *   another Debian; ours is gzip without that mode. The files are the same
  * - Debian's own packages hold what Git does not: empty folders
- * - dpkg 1.23 (sid) writes two things otherwise into the .dsc than that of Debian 12 and 13, see `asBefore`
+ * - some fields of the .dsc are spelled otherwise by each dpkg; ours are in one spelling (src/sources/dsc-dialects.ts), which
+ *   gbp's .dsc is brought to before it is compared
  */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -17,6 +18,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Dsc } from '../../src/debian/dsc.ts';
 import { exec } from '../../src/platform/exec.ts';
 import { makeTemporaryDirectory, sha256File, type TemporaryDirectory } from '../../src/platform/files.ts';
+import { inOneSpelling } from '../../src/sources/dsc-dialects.ts';
 import { makeOrig } from '../../src/sources/make-orig.ts';
 import { makePristineOrigs } from '../../src/sources/pristine-tar.ts';
 import { assembleSource, type AssembledSource, type QuiltMode } from '../../src/sources/recipe.ts';
@@ -59,9 +61,17 @@ async function folder(): Promise<string> {
   return path;
 }
 
-/** What the .dsc of ours has and no other: it stands in fields of its own. */
+/** Without what the .dsc of ours has and no other: it stands in fields of its own. */
 async function dscText(path: string): Promise<string> {
   return (await readFile(path, 'utf8')).replace(/^Git-Tag-(?:Info|Tagger): .*\n/gm, '');
+}
+
+async function plainFile(gitDir: string, path: string): Promise<Buffer | undefined> {
+  const { code, stdout } = await exec(['git', `--git-dir=${gitDir}`, 'show', `main:${path}`], {
+    deadlineMs: 60_000,
+    okCodes: 'any',
+  });
+  return code === 0 ? stdout : undefined;
 }
 
 async function assemble(
@@ -117,11 +127,6 @@ async function origsOf(source: ImportedSource): Promise<string[]> {
   return made.names.map((name) => join(place, name));
 }
 
-/** What dpkg 1.23 writes otherwise into a .dsc than all before: profiles a second time, and Uploaders tidied. */
-function asBefore(dsc: string): string {
-  return dsc.replace(/ profile:v1=\S+/g, '').replace(/^(Uploaders:) +(.*?),?$/gm, '$1 $2');
-}
-
 const isOrig = ({ name }: Dsc['files'][number]): boolean => name.includes('.orig');
 
 async function compareAll(source: ImportedSource): Promise<void> {
@@ -136,17 +141,18 @@ async function compareAll(source: ImportedSource): Promise<void> {
   const { made, place } = await assemble(source, source.upstream === undefined ? 'native' : 'gbp', origs);
   // The same as gbp, byte for byte.
   const oracle = (await readdir(source.gbp)).find((name) => name.endsWith('.dsc')) ?? '';
-  expect(await dscText(join(place, made.dsc))).toBe(await dscText(join(source.gbp, oracle)));
+  const tree = {
+    control: await plainFile(source.gitDir, 'debian/control'),
+    testsControl: await plainFile(source.gitDir, 'debian/tests/control'),
+  };
+  expect(await dscText(join(place, made.dsc))).toBe(inOneSpelling(await dscText(join(source.gbp, oracle)), tree));
   for (const file of made.files.slice(1)) expect(file).toMatchObject(await sha256File(join(source.gbp, file.name)));
   // What Debian has, file for file.
   expect(await differences(join(place, made.dsc), join(source.debian, oracle))).toBe('');
   // The tools of other Debians.
   for (const { release, path } of others) {
     const again = await assemble(source, source.upstream === undefined ? 'native' : 'gbp', origs, path);
-    if (release === 'sid') {
-      expect([release, again.made.files.slice(1)]).toEqual([release, made.files.slice(1)]);
-      expect(asBefore(await dscText(join(again.place, made.dsc)))).toBe(asBefore(await dscText(join(place, made.dsc))));
-    } else expect([release, again.made.files]).toEqual([release, made.files]);
+    expect([release, again.made.files]).toEqual([release, made.files]);
   }
   if (source.upstream === undefined) return;
   // The tarball that is made without pristine-tar holds upstream's tree, and so does that of git deborig.

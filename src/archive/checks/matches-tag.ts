@@ -10,6 +10,7 @@ import { pipeline } from 'node:stream/promises';
 import { ensureDirectory, withTemporaryDirectory } from '../../platform/files.ts';
 import {
   assembleSource,
+  dpkgSourceVersion,
   findAcceptedTag,
   origsOf,
   unpackFrozenInput,
@@ -80,9 +81,14 @@ async function compare(
   }
   const expected = await readFile(join(folder, 'source', assembled.dsc));
   if (sameText(expected, upload.dscText)) return passed({}, `commit ${tag.commitId}`);
+  const said = `${upload.dscName} is not what commit ${tag.commitId} gives`;
+  const file = otherFile(upload, assembled);
+  if (file !== undefined) return failed(`${said}: ${file}.`, LOOK_AT_WORKER);
+  // The recipe irons out what the releases of dpkg spell differently; a release newer than all that it knows may bring more.
+  const version = await dpkgSourceVersion({ folder });
   return failed(
-    `${upload.dscName} is not what commit ${tag.commitId} gives: ${firstDifference(upload, assembled)}.`,
-    LOOK_AT_WORKER,
+    `${said}: ${otherField(expected, upload.dscText)}. Here it was made with dpkg-source ${version}; the log of the job says with which one there.`,
+    `if the two versions of dpkg-source differ, bring the worker ${upload.build.worker} and the server to one release of Debian; if not, ${LOOK_AT_WORKER}`,
   );
 }
 
@@ -96,7 +102,7 @@ function sameText(a: Buffer, b: Buffer): boolean {
   return plain(a) === plain(b);
 }
 
-function firstDifference(upload: Upload & ReadDsc, assembled: AssembledSource): string {
+function otherFile(upload: Upload & ReadDsc, assembled: AssembledSource): string | undefined {
   const files = new Map(upload.dsc.files.map((file) => [file.name, file.sha256]));
   for (const file of assembled.files) {
     if (file.name === assembled.dsc) continue;
@@ -104,5 +110,14 @@ function firstDifference(upload: Upload & ReadDsc, assembled: AssembledSource): 
     if (delivered === undefined) return `it does not name ${file.name}`;
     if (delivered !== file.sha256) return `it names another ${file.name}`;
   }
-  return 'its fields differ';
+  return undefined;
+}
+
+/** The first line in which they differ, with both. */
+function otherField(expected: Buffer, delivered: Buffer): string {
+  const [wanted, found] = [expected, delivered].map((bytes) => bytes.toString('utf8').trimEnd().split('\n'));
+  const at = wanted?.findIndex((line, index) => line.trimEnd() !== found?.[index]?.trimEnd()) ?? -1;
+  const line = (lines: readonly string[] | undefined): string =>
+    JSON.stringify((lines?.[at] ?? 'nothing').trim().slice(0, 300));
+  return at === -1 ? 'it has more lines' : `it says ${line(found)}, and the commit gives ${line(wanted)}`;
 }

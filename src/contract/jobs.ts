@@ -81,6 +81,8 @@ export const limitsSchema = z
     diskBytes: z.int().positive().exactOptional(),
     processes: z.int().positive().exactOptional(),
     seconds: z.int().positive().exactOptional(),
+    /** Of processor time, of all processes together. */
+    cpuSeconds: z.int().positive().exactOptional(),
     silentSeconds: z.int().positive().exactOptional(),
     logBytes: z.int().positive().exactOptional(),
     /** All files that an attempt may upload, together. */

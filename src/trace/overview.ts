@@ -23,7 +23,7 @@ import { listQueues, listWorkers } from './workers.ts';
 
 const SHOWN = 50;
 const SHOWN_REJECTIONS = 10;
-const SHOWN_DONE = 10;
+const SHOWN_DONE = 5;
 /** A suite is renewed long before this; one that comes so near to its end has not been. */
 const EXPIRY_ALERT_MS = 24 * 60 * 60 * 1000;
 

@@ -265,7 +265,10 @@ async function work(
       lease,
       workerName: identity.name,
       key: identity.key,
-      limits: resolveLimits(lease.limits, lease.sizeClass, totalmem() / options.slots),
+      limits: resolveLimits(lease.limits, lease.sizeClass, {
+        memoryBytes: totalmem() / options.slots,
+        processors: parallel,
+      }),
       clock: options.clock ?? systemClock,
       cgroups,
       parallel,

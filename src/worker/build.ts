@@ -24,6 +24,7 @@ import { acquireBase, type Base } from './chroots.ts';
 import { collectUpload } from './collect.ts';
 import { openDebCache } from './deb-cache.ts';
 import { fetchInputs, type JobContext, type JobResult, type MadeFile } from './job.ts';
+import { describeLimit, remainingLimits } from './limits.ts';
 import { createRoot, type Root, type RunOptions, type RunResult } from './sandbox.ts';
 import { signUpload } from './sign-upload.ts';
 import { formatStatement, signStatement } from './statement.ts';
@@ -173,7 +174,10 @@ async function buildInRoot(
   const { log, limits } = context;
   const tree = `${BUILD_FOLDER}/${payload.source}-${version}`;
   const decoder = new StringDecoder('utf8');
+  // Time, processor time and log are the job's, whichever command uses them up.
+  const spent = { seconds: 0, cpuSeconds: 0, logBytes: 0 };
   const onOutput = async (chunk: Buffer): Promise<void> => {
+    spent.logBytes += chunk.length;
     context.excerpt.push(decoder.write(chunk));
     await log.write(chunk);
   };
@@ -182,7 +186,14 @@ async function buildInRoot(
     failedAs: { readonly code: string; readonly doing: string },
   ): Promise<JobResult | undefined> => {
     await log.say(options.argv.join(' '));
-    const result = await root.run({ ...options, limits, onOutput, signal: context.signal });
+    const result = await root.run({
+      ...options,
+      limits: remainingLimits(limits, spent),
+      onOutput,
+      signal: context.signal,
+    });
+    spent.seconds += result.use.seconds;
+    spent.cpuSeconds += result.use.cpuSeconds ?? 0;
     return await judge(context, result, failedAs);
   };
 
@@ -248,9 +259,11 @@ async function judge(
   const { kind, headline, lines } = context.excerpt.excerpt();
   context.note({ excerpt: [...lines], failureKind: kind });
   if (result.kind === 'limit') {
-    await context.log.say(`stopped: ${result.reason}`);
+    // In the job's numbers, not in those that were left for its last command.
+    const reason = describeLimit(result.code, context.limits);
+    await context.log.say(`stopped: ${reason}`);
     context.note({ limit: result.code });
-    return { kind: 'failed', code: result.code, reason: result.reason };
+    return { kind: 'failed', code: result.code, reason };
   }
   await context.log.say(`it ended with code ${result.code}`);
   return {

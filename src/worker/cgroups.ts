@@ -30,6 +30,8 @@ export interface Cgroup {
   strikes(): Promise<{ readonly memory: boolean; readonly processes: boolean }>;
   /** Largest memory use so far, when the kernel tells. */
   peakMemoryBytes(): Promise<number | undefined>;
+  /** Processor time so far, when the kernel tells. */
+  cpuSeconds(): Promise<number | undefined>;
   /** Ends what is left in it and removes it. */
   remove(): Promise<void>;
 }
@@ -88,6 +90,11 @@ async function makeVersion2(folder: string, limits: CgroupLimits): Promise<Cgrou
       processes: (await readCounter(join(folder, 'pids.events'), 'max')) > 0,
     }),
     peakMemoryBytes: () => readNumber(join(folder, 'memory.peak')),
+    // The file is there also where the cpu controller is not.
+    cpuSeconds: async () => {
+      const microseconds = await readCounter(join(folder, 'cpu.stat'), 'usage_usec');
+      return microseconds > 0 ? microseconds / 1e6 : undefined;
+    },
     remove: () => removeGroup(folder),
   };
 }
@@ -116,6 +123,7 @@ async function makeVersion1(memory: string, pids: string, limits: CgroupLimits):
       processes: (await readCounter(join(pids, 'pids.events'), 'max')) > 0,
     }),
     peakMemoryBytes: () => readNumber(join(memory, 'memory.max_usage_in_bytes')),
+    cpuSeconds: async () => await Promise.resolve(undefined),
     remove: async () => {
       await removeGroup(memory);
       await removeGroup(pids);

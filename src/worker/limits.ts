@@ -13,26 +13,30 @@ export interface RunLimits {
   readonly diskFiles: number;
   /** Processes and threads at the same time. */
   readonly processes: number;
-  /** From the start of a command to its end. */
+  /** From the start of the first command to the end of the last. */
   readonly seconds: number;
+  /** Of processor time, of all processes together. */
+  readonly cpuSeconds: number;
   /** Without a byte of output. */
   readonly silentSeconds: number;
   readonly logBytes: number;
 }
 
 export type LimitCode =
-  'limit.memory' | 'limit.processes' | 'limit.disk' | 'limit.time' | 'limit.silence' | 'limit.log';
+  'limit.memory' | 'limit.processes' | 'limit.disk' | 'limit.time' | 'limit.cpu' | 'limit.silence' | 'limit.log';
 
 const GIB = 1024 ** 3;
 const HOUR = 3600;
 
-const BY_SIZE: Readonly<Record<SizeClass, RunLimits>> = {
+type SizeLimits = Omit<RunLimits, 'cpuSeconds'>;
+
+const BY_SIZE: Readonly<Record<SizeClass, SizeLimits>> = {
   small: limits(2, 8, 2 * HOUR),
   medium: limits(6, 24, 6 * HOUR),
   large: limits(24, 96, 24 * HOUR),
 };
 
-function limits(memoryGib: number, diskGib: number, seconds: number): RunLimits {
+function limits(memoryGib: number, diskGib: number, seconds: number): SizeLimits {
   return {
     memoryBytes: memoryGib * GIB,
     diskBytes: diskGib * GIB,
@@ -44,17 +48,46 @@ function limits(memoryGib: number, diskGib: number, seconds: number): RunLimits 
   };
 }
 
-/** The limits of a run. `machineMemory` is all that the machine has; a tenth of it is left to others. */
-export function resolveLimits(asked: Limits, sizeClass: SizeClass, machineMemory: number): RunLimits {
+/** What of the machine one job may have. */
+export interface MachineShare {
+  readonly memoryBytes: number;
+  readonly processors: number;
+}
+
+/**
+ * The limits of a job. A tenth of the machine's memory is left to others; of processor time a job may have what its processors
+ * give in its time, and no more by starting more threads.
+ */
+export function resolveLimits(asked: Limits, sizeClass: SizeClass, share: MachineShare): RunLimits {
   const base = BY_SIZE[sizeClass];
+  const seconds = asked.seconds ?? base.seconds;
   return {
-    memoryBytes: Math.min(asked.memoryBytes ?? base.memoryBytes, Math.floor(machineMemory * 0.9)),
+    memoryBytes: Math.min(asked.memoryBytes ?? base.memoryBytes, Math.floor(share.memoryBytes * 0.9)),
     diskBytes: asked.diskBytes ?? base.diskBytes,
     diskFiles: base.diskFiles,
     processes: asked.processes ?? base.processes,
-    seconds: asked.seconds ?? base.seconds,
+    seconds,
+    cpuSeconds: asked.cpuSeconds ?? seconds * share.processors,
     silentSeconds: asked.silentSeconds ?? base.silentSeconds,
     logBytes: asked.logBytes ?? base.logBytes,
+  };
+}
+
+/** What a job has used up of what is counted over all its commands. */
+export interface Spent {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly logBytes: number;
+}
+
+/** What is left for the next command. Never nothing: then the limit strikes at once, and is named. */
+export function remainingLimits(limits: RunLimits, spent: Spent): RunLimits {
+  const left = (limit: number, used: number): number => Math.max(0.001, limit - used);
+  return {
+    ...limits,
+    seconds: left(limits.seconds, spent.seconds),
+    cpuSeconds: left(limits.cpuSeconds, spent.cpuSeconds),
+    logBytes: left(limits.logBytes, spent.logBytes),
   };
 }
 
@@ -69,6 +102,8 @@ export function describeLimit(code: LimitCode, run: RunLimits): string {
       return `the build wrote more than its ${formatBytes(run.diskBytes)} or ${run.diskFiles} files`;
     case 'limit.time':
       return `the build ran longer than its ${formatSeconds(run.seconds)}`;
+    case 'limit.cpu':
+      return `the build used more than its ${formatSeconds(run.cpuSeconds)} of processor time`;
     case 'limit.silence':
       return `the build printed nothing for ${formatSeconds(run.silentSeconds)}`;
     case 'limit.log':

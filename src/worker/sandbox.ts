@@ -232,7 +232,7 @@ export function parseFacts(text: string): Told | undefined {
   return { kind: 'ended', code: Number(code), cpuSeconds: Number(cpu) };
 }
 
-const RLIMIT = { fsize: 1, data: 2, core: 4, nproc: 6 } as const;
+const RLIMIT = { cpu: 0, fsize: 1, data: 2, core: 4, nproc: 6 } as const;
 
 function planOf(folder: string, root: RootOptions, options: RunOptions, cgroup: Cgroup | undefined): PlanEntry[] {
   const { limits } = options;
@@ -256,6 +256,8 @@ function planOf(folder: string, root: RootOptions, options: RunOptions, cgroup: 
     ['gid', String(id)],
     ...(options.user === 'root' ? ROOT_CAPABILITIES : []).map((one): PlanEntry => ['capability', String(one)]),
     ['rlimit', `${RLIMIT.core}:0`],
+    // Of each process alone; the watch counts them all, and this is for a watch that fails.
+    ['rlimit', `${RLIMIT.cpu}:${Math.ceil(limits.cpuSeconds) + 60}`],
     ['rlimit', `${RLIMIT.fsize}:${limits.diskBytes}`],
     // A group counts exactly. Without one a process may take twice the limit at most, and the watch sees it before that.
     ...(cgroup === undefined

@@ -8,7 +8,7 @@ import { LandfallError, toError } from '../platform/errors.ts';
 import { freeSpace } from '../platform/files.ts';
 import type { Cgroup } from './cgroups.ts';
 import type { LimitCode, RunLimits } from './limits.ts';
-import { measureTree, pageSize } from './process-tree.ts';
+import { clockTicks, measureTree, pageSize, type TreeUse } from './process-tree.ts';
 import { execInUserNamespace } from './user-namespace.ts';
 
 /** Less free room than this ends a build before it fills the machine's disk. */
@@ -20,6 +20,8 @@ const RESERVED_BYTES = 256 * 1024 ** 2;
 const FORK_REFUSED =
   /\b(?:[Cc]annot|[Cc]an't) fork\b|\b(?:v?fork|clone|posix_spawn|pthread_create)\b.{0,60}Resource temporarily unavailable/;
 const TICK_MS = 200;
+/** Processor time is looked at so often where it costs a walk through /proc. */
+const WALK_EVERY_MS = 2_000;
 const MEASURE_AT_MOST_EVERY_MS = 1_000;
 const MEASURE_AT_LEAST_EVERY_MS = 30_000;
 
@@ -50,6 +52,7 @@ export function watchSandbox(options: WatchOptions): Watch {
   const { limits, cgroup } = options;
   const started = performance.now();
   let lastSpoke = started;
+  let lastWalk = started;
   let logged = 0;
   let struck: Strike | undefined;
   let stopped = false;
@@ -62,6 +65,10 @@ export function watchSandbox(options: WatchOptions): Watch {
     struck = found;
     options.onStrike(found);
   };
+  const tree = async (): Promise<TreeUse | undefined> => {
+    const root = Number(await readFile(options.pidFile, 'utf8').catch(() => ''));
+    return root > 0 ? await measureTree(root, await bytesOfPage()) : undefined;
+  };
   const look = async (): Promise<LimitCode | undefined> => {
     const now = performance.now();
     if (now - started > limits.seconds * 1000) return 'limit.time';
@@ -70,13 +77,18 @@ export function watchSandbox(options: WatchOptions): Watch {
       const strikes = await cgroup.strikes();
       if (strikes.memory) return 'limit.memory';
       if (strikes.processes) return 'limit.processes';
+      const counted = await cgroup.cpuSeconds();
+      const walk = counted === undefined && now - lastWalk > WALK_EVERY_MS;
+      if (walk) lastWalk = now;
+      const cpuSeconds = counted ?? (walk ? await cpuSecondsOf(await tree()) : 0);
+      if (cpuSeconds > limits.cpuSeconds) return 'limit.cpu';
     } else {
-      const root = Number(await readFile(options.pidFile, 'utf8').catch(() => ''));
-      if (root > 0) {
-        const use = await measureTree(root, await bytesOfPage());
+      const use = await tree();
+      if (use !== undefined) {
         peak = Math.max(peak, use.residentBytes);
         if (use.residentBytes > limits.memoryBytes) return 'limit.memory';
         if (use.tasks >= limits.processes) return 'limit.processes';
+        if ((await cpuSecondsOf(use)) > limits.cpuSeconds) return 'limit.cpu';
       }
     }
     return (await disk.broken()) ? 'limit.disk' : undefined;
@@ -205,4 +217,10 @@ let knownPageSize: number | undefined;
 async function bytesOfPage(): Promise<number> {
   knownPageSize ??= await pageSize();
   return knownPageSize;
+}
+
+let knownTicks: number | undefined;
+async function cpuSecondsOf(use: TreeUse | undefined): Promise<number> {
+  knownTicks ??= await clockTicks();
+  return (use?.cpuTicks ?? 0) / knownTicks;
 }

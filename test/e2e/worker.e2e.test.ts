@@ -111,6 +111,7 @@ describe('limits are enforced and named', () => {
     ['H57 a disk hog of many files', 'disk-hog', 'limit.disk'],
     ['H57 one file that is too large', 'big-file', 'limit.disk'],
     ['H57 a build that takes too long', 'time-hog', 'limit.time'],
+    ['H57 a build that computes too much, in two processes', 'cpu-hog', 'limit.cpu'],
     ['H59 endless output', 'loud', 'limit.log'],
     ['H59 silence', 'silent', 'limit.silence'],
   ])('%s', (_stimulus, name, code) => {

@@ -160,6 +160,12 @@ async function runCases(open: Bench): Promise<WorkerFacts> {
   await run('time-hog', () =>
     open.build({ name: 'slow', script: 'while :; do echo still; sleep 0.2; done' }, { limits: { seconds: 3 } }),
   );
+  await run('cpu-hog', () =>
+    open.build(
+      { name: 'busy', script: '(while :; do :; done) & while :; do :; done' },
+      { limits: { cpuSeconds: 6, seconds: 120 } },
+    ),
+  );
   await run('silent', () => open.build({ name: 'silent', script: 'sleep 100' }, { limits: { silentSeconds: 2 } }));
   await run('loud', () => open.build({ name: 'loud', script: 'yes' }, { limits: { logBytes: 4 * MIB, seconds: 40 } }));
   await run('daemon', () =>

@@ -143,7 +143,7 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
             lease,
             workerName: 'bench',
             key,
-            limits: { ...resolveLimits({}, 'small', 8 * 1024 ** 3), ...build.limits },
+            limits: { ...resolveLimits({}, 'small', { memoryBytes: 8 * 1024 ** 3, processors: 2 }), ...build.limits },
             clock: systemClock,
             cgroups: build.cgroups === 'none' ? undefined : (build.cgroups ?? options.cgroups),
             parallel: 2,

@@ -4,50 +4,35 @@ import { existsSync } from 'node:fs';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createAliceWorld, verdict, type AliceWorld } from '../../test/scenarios/alice.ts';
 import { commitPackage, debianFiles, releaseMessage, tagRelease } from '../../test/scenarios/git-package.ts';
-import { createRepository, type TestRepository } from '../../test/scenarios/git-repository.ts';
-import { createTagWorld, type TagFacts, type TagWorld } from '../../test/scenarios/git-world.ts';
-import { createKeyRing, type KeyRing, type OpenPgpKey, type TagSigner } from '../../test/scenarios/keys.ts';
+import { createRepository } from '../../test/scenarios/git-repository.ts';
+import type { TagFacts } from '../../test/scenarios/git-world.ts';
+import type { TagSigner } from '../../test/scenarios/keys.ts';
 import { receiveNotice, verifyDecisionOf } from './index.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 
-let keys: KeyRing;
-let alice: OpenPgpKey;
-let world: TagWorld;
-let repository: TestRepository;
-let repositoryId: number;
+let alices: AliceWorld;
+let keys: AliceWorld['keys'];
+let alice: AliceWorld['alice'];
+let world: AliceWorld['world'];
+let repository: AliceWorld['repository'];
+let repositoryId: AliceWorld['repositoryId'];
+let nextVersion: AliceWorld['nextVersion'];
 let count = 0;
 
 beforeAll(async () => {
-  keys = await createKeyRing();
-  alice = await keys.openPgp({ userId: 'Alice Example <alice@example.org>' });
-  repository = await createRepository();
-  world = await createTagWorld();
-  await world.addPerson({ handle: 'alice', name: 'Alice Example', keys: [alice] });
-  repositoryId = await world.register(repository);
+  alices = await createAliceWorld();
+  ({ keys, alice, world, repository, repositoryId, nextVersion } = alices);
 });
 
-afterAll(async () => {
-  await world.remove();
-  await repository.remove();
-  await keys.remove();
-});
-
-function nextVersion(): string {
-  count += 1;
-  return `1.0-${count}`;
-}
+afterAll(async () => await alices.remove());
 
 async function release(sign: TagSigner | undefined, version = nextVersion()): Promise<TagFacts> {
   const commits = await commitPackage(repository, { version });
   await tagRelease(repository, commits, sign, { version });
   return await world.push(repositoryId, `refs/tags/landing/${version}`);
-}
-
-function verdict(tag: TagFacts): string {
-  const last = tag.decisions.at(-1) ?? tag.obstacles.at(-1);
-  return `${last?.code ?? 'none'}: ${last?.sentence ?? ''}`;
 }
 
 describe('H70 addresses and refs that are commands', () => {

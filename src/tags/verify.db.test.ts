@@ -1,5 +1,6 @@
 /** Each check fails once, with its code, its words and the checks before it passed; and passes otherwise. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createAliceWorld, type AliceWorld } from '../../test/scenarios/alice.ts';
 import {
   commitPackage,
   debianFiles,
@@ -9,34 +10,27 @@ import {
   type PackageFacts,
   type ReleaseText,
 } from '../../test/scenarios/git-package.ts';
-import { createRepository, type Files, type NewTag, type TestRepository } from '../../test/scenarios/git-repository.ts';
-import { createTagWorld, type TagFacts, type TagWorld } from '../../test/scenarios/git-world.ts';
-import { createKeyRing, type KeyRing, type OpenPgpKey, type TagSigner } from '../../test/scenarios/keys.ts';
+import { createRepository, type Files, type NewTag } from '../../test/scenarios/git-repository.ts';
+import type { TagFacts } from '../../test/scenarios/git-world.ts';
+import type { TagSigner } from '../../test/scenarios/keys.ts';
 import { CHECKS, type CheckCode } from './index.ts';
 
 const DAY_S = 24 * 60 * 60;
 
-let keys: KeyRing;
-let alice: OpenPgpKey;
-let world: TagWorld;
-let repository: TestRepository;
-let repositoryId: number;
-let count = 0;
+let alices: AliceWorld;
+let keys: AliceWorld['keys'];
+let alice: AliceWorld['alice'];
+let world: AliceWorld['world'];
+let repository: AliceWorld['repository'];
+let repositoryId: AliceWorld['repositoryId'];
+let nextVersion: AliceWorld['nextVersion'];
 
 beforeAll(async () => {
-  keys = await createKeyRing();
-  alice = await keys.openPgp({ userId: 'Alice Example <alice@example.org>' });
-  repository = await createRepository();
-  world = await createTagWorld();
-  await world.addPerson({ handle: 'alice', name: 'Alice Example', keys: [alice] });
-  repositoryId = await world.register(repository);
+  alices = await createAliceWorld();
+  ({ keys, alice, world, repository, repositoryId, nextVersion } = alices);
 });
 
-afterAll(async () => {
-  await world.remove();
-  await repository.remove();
-  await keys.remove();
-});
+afterAll(async () => await alices.remove());
 
 interface Attempt {
   readonly files?: Files;
@@ -46,12 +40,6 @@ interface Attempt {
   readonly time?: number;
   readonly tag?: Partial<NewTag>;
   readonly version?: string;
-}
-
-/** A version that no other test uses. */
-function nextVersion(): string {
-  count += 1;
-  return `1.0-${count}`;
 }
 
 /** Releases a version of hello, changed as the test says, and gives what became of it. */

@@ -9,41 +9,28 @@ import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { git } from '../../src/platform/git.ts';
+import { createAliceWorld, verdict, type AliceWorld } from '../scenarios/alice.ts';
 import { commitPackage, debianFiles, releaseMessage, tagRelease, UPSTREAM_FILES } from '../scenarios/git-package.ts';
-import { createRepository, type TestRepository } from '../scenarios/git-repository.ts';
-import { createTagWorld, type TagFacts, type TagWorld } from '../scenarios/git-world.ts';
-import { createKeyRing, type KeyRing, type OpenPgpKey } from '../scenarios/keys.ts';
-
-let keys: KeyRing;
-let alice: OpenPgpKey;
-let world: TagWorld;
-let repository: TestRepository;
-let repositoryId: number;
-let count = 0;
+import { createRepository } from '../scenarios/git-repository.ts';
+import type { TagFacts } from '../scenarios/git-world.ts';
+let alices: AliceWorld;
+let alice: AliceWorld['alice'];
+let world: AliceWorld['world'];
+let repository: AliceWorld['repository'];
+let repositoryId: AliceWorld['repositoryId'];
+let nextVersion: AliceWorld['nextVersion'];
 
 beforeAll(async () => {
-  keys = await createKeyRing();
-  alice = await keys.openPgp({ userId: 'Alice Example <alice@example.org>' });
-  repository = await createRepository();
-  world = await createTagWorld();
-  await world.addPerson({ handle: 'alice', name: 'Alice Example', keys: [alice] });
-  repositoryId = await world.register(repository);
+  alices = await createAliceWorld();
+  ({ alice, world, repository, repositoryId, nextVersion } = alices);
 });
-afterAll(async () => {
-  await world.remove();
-  await repository.remove();
-  await keys.remove();
-});
+
+afterAll(async () => await alices.remove());
 
 interface Entry {
   readonly mode: string;
   readonly name: string | Buffer;
   readonly id: string;
-}
-
-function nextVersion(): string {
-  count += 1;
-  return `1.0-${count}`;
 }
 
 /** A tree as it is written, in the order that is given. */
@@ -87,11 +74,6 @@ async function release(version: string, commitId: string): Promise<TagFacts> {
   const commits = await commitPackage(repository, { version });
   await tagRelease(repository, { ...commits, commitId }, alice.sign, { version });
   return await world.push(repositoryId, `refs/tags/landing/${version}`);
-}
-
-function verdict(tag: TagFacts): string {
-  const last = tag.decisions.at(-1) ?? tag.obstacles.at(-1);
-  return `${last?.code ?? 'none'}: ${last?.sentence ?? ''}`;
 }
 
 async function releaseWith(extra: (version: string) => Promise<readonly Entry[]>): Promise<TagFacts> {

@@ -22,7 +22,7 @@ export { checkSignerLog } from './signer-log.ts';
 export type { ArchiveKey, ReleaseSigner } from './signer.ts';
 export { findSnapshot, parseSnapshotId } from './snapshots/find.ts';
 export { openSnapshotFile, type SnapshotFile } from './snapshots/open.ts';
-export { findTakedown, type TakenDown } from './takedown/find.ts';
+export { findTakedown, takedownWords } from './takedown/find.ts';
 export { listTakedowns } from './takedown/list.ts';
 export { planTakedown, takeDown, type TakedownPlan } from './takedown/takedown.ts';
 export { folderStorages, type Storages } from './storage.ts';

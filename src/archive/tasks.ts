@@ -15,6 +15,7 @@ import { collectIndexChunks, collectOrphans } from './orphans.ts';
 import type { PublishDeps, PublishResult } from './publish/publication.ts';
 import { CHECK_TASK } from './receive.ts';
 import { renewSuites } from './renew.ts';
+import { markTakenDown } from './takedown/markers.ts';
 import { removeTakenDown } from './takedown/remove.ts';
 import { REMOVE_TASK } from './takedown/takedown.ts';
 
@@ -72,6 +73,8 @@ export function archiveTasks(deps: ArchiveDeps): TaskHandlers {
       await scrubSlice(deps, { signal });
     },
     [ORPHANS_TASK]: async () => {
+      // They were not in a backup that was restored.
+      await markTakenDown(deps);
       // A backup that runs needs what it has seen; the next night is soon enough.
       await collecting(deps.db, async () => {
         await collectPackages(deps);

@@ -43,6 +43,7 @@ const TITLES: ReadonlyMap<number, string> = new Map([
   [422, 'Refused'],
   [426, 'Another version is needed'],
   [429, 'Too many requests'],
+  [451, 'Not available for legal reasons'],
   [500, 'A fault of the server'],
   [503, 'Not available now'],
   [507, 'No room'],

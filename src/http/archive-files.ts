@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Handler } from 'hono';
-import { findTakedown, type TakenDown } from '../archive/index.ts';
+import { findTakedown, takedownWords } from '../archive/index.ts';
 import { findArchive, findSuite } from '../registry/index.ts';
 import { audiencesOf } from '../permissions/index.ts';
 import type { ObjectFacts, ObjectStore } from '../platform/objects.ts';
@@ -39,7 +39,7 @@ export function archiveFiles(deps: Pick<HttpDeps, 'db' | 'storage'>): Handler<Ht
     }
     if (names[0] === 'pool') {
       const taken = await findTakedown(deps.db, archive, name);
-      if (taken !== undefined) throw takenDown(taken, name);
+      if (taken !== undefined) throw new Refusal({ code: 'file.taken-down', ...takedownWords(taken, name) });
     }
     const { published } = await deps.storage(archive);
     const opened = await published.open(name);
@@ -88,16 +88,6 @@ export async function archiveAudience(
   const own = audiencesOf(actorOf(await authenticate(deps, authorization, { basic: true })));
   if (!audiences.every((one) => own.includes(one))) throw notFound('such archive');
   return closed;
-}
-
-/** What is not handed out any more, and why: for the person who reads apt's message. */
-function takenDown({ source, version, legal, reason, at }: TakenDown, name: string): Refusal {
-  return new Refusal({
-    status: legal ? 451 : 410,
-    code: 'file.taken-down',
-    detail: `${name} of ${source} ${version} was taken down on ${at.toISOString().slice(0, 10)}: ${reason}`,
-    remedy: 'use another version; `apt update` tells which there are',
-  });
 }
 
 function isImmutable(names: readonly string[]): boolean {

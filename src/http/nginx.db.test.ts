@@ -2,7 +2,7 @@
  * The tree served by Debian's nginx with the configuration that we ship: the same bytes and the same words to caches as ours,
  * nothing that ours would not give, and a real apt reads it.
  */
-import { chmod, chown, readFile, writeFile } from 'node:fs/promises';
+import { chmod, chown, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { serve, type ServerType } from '@hono/node-server';
@@ -11,6 +11,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAptClient } from '../../test/scenarios/apt-client.ts';
 import { ordinaryUser } from '../../test/postgres-setup.ts';
 import { createArchiveWorld, putBinary, type ArchiveWorld } from '../../test/scenarios/archive.ts';
+import { markTakenDown } from '../archive/takedown/markers.ts';
+import { removeTakenDown } from '../archive/takedown/remove.ts';
+import { planTakedown, takeDown } from '../archive/takedown/takedown.ts';
+import { poolPath } from '../debian/pool.ts';
 import { exec, findProgram } from '../platform/exec.ts';
 import { spawnService, type Service } from '../platform/service.ts';
 import { archiveFiles } from './archive-files.ts';
@@ -29,10 +33,11 @@ let byHash: string;
 
 beforeAll(async () => {
   world = await createArchiveWorld({ architectures: ['amd64'] });
-  await putBinary(world, { name: 'hello', version: '1.0-1', architecture: 'amd64' });
+  for (const name of ['hello', 'malware', 'forbidden']) {
+    await putBinary(world, { name, version: '1.0-1', architecture: 'amd64' });
+  }
   await world.publish();
-  const row = await world.db.selectFrom('pool_files').select('path').executeTakeFirstOrThrow();
-  pool = row.path;
+  pool = poolPath('main', 'hello', 'hello_1.0-1_amd64.deb');
   const release = await readFile(join(world.archiveFolder, 'dists/landing/Release'), 'utf8');
   byHash = `dists/landing/main/binary-amd64/by-hash/SHA256/${/^ ([0-9a-f]{64}) +\d+ main\/binary-amd64\/Packages\.xz$/m.exec(release)?.[1] ?? ''}`;
 
@@ -208,7 +213,73 @@ describe('nginx with the configuration that is shipped', () => {
       key: key.publicKey,
     });
     await client.update();
-    expect(await client.packages()).toEqual(['hello=1.0-1']);
+    expect(await client.packages()).toContain('hello=1.0-1');
     expect(await client.download('hello')).toHaveLength(1);
+  });
+
+  it.each([
+    ['malware', 410, 'replaced by an attacker'],
+    ['forbidden', 451, 'order 7 of the court of X'],
+  ])(
+    'answers for %s, which was taken down, as ours does: %i, while its bytes are there and afterwards',
+    async (source, status, reason) => {
+      const path = poolPath('main', source, `${source}_1.0-1_amd64.deb`);
+      const request = { source, version: '1.0-1', reason, by: 'person:carol', audiences: ['public'] };
+      const wanted = { ...request, legal: status === 451, keepUpstream: false };
+      const plan = await planTakedown(world.db, wanted);
+      if (plan.kind !== 'plan') throw new Error(plan.kind);
+      expect((await ask(theirs, path, {}, [])).status).toBe(200);
+      await takeDown(world.db, wanted, plan.hash);
+      const { id } = await world.db
+        .selectFrom('takedowns')
+        .select('id')
+        .where('source', '=', source)
+        .executeTakeFirstOrThrow();
+      const same = async (): Promise<void> => {
+        for (const method of ['GET', 'HEAD']) {
+          const headers = { range: 'bytes=0-3', 'if-modified-since': new Date().toUTCString() };
+          const [one, other] = [
+            await ask(ours, path, { method, headers }, []),
+            await ask(theirs, path, { method, headers }, ['cache-control']),
+          ];
+          expect([one.status, other.status]).toEqual([status, status]);
+          expect(other.headers).toEqual({ 'cache-control': 'no-store' });
+          if (method === 'GET') expect(Buffer.from(other.bytes, 'base64').toString()).toContain(reason);
+          expect((await fetch(`${theirs}/archive/main/snapshots/1/${path}`, { method })).status).toBe(status);
+        }
+      };
+      // The suite is not published without it yet.
+      expect(await removeTakenDown(world.deps, id)).toEqual({ kind: 'waiting' });
+      expect(await world.deps.storage('main').then(({ published }) => published.stat(path))).toBeDefined();
+      await same();
+      await world.publish();
+      expect(await removeTakenDown(world.deps, id)).toEqual({ kind: 'removed', files: 1 });
+      expect(await world.deps.storage('main').then(({ published }) => published.stat(path))).toBeUndefined();
+      await same();
+      // A store that was made anew from a backup has no marks until they are written again.
+      await rm(join(world.archiveFolder, '.taken-down'), { recursive: true });
+      await markTakenDown(world.deps);
+      await same();
+    },
+  );
+
+  it('goes on while Landfall is away, also for what was taken down', async () => {
+    const closed = new Promise((resolve) => own.close(resolve));
+    if ('closeAllConnections' in own) own.closeAllConnections();
+    await closed;
+    for (const [source, status] of [
+      ['hello', 200],
+      ['malware', 410],
+      ['forbidden', 451],
+    ] as const) {
+      const path = poolPath('main', source, `${source}_1.0-1_amd64.deb`);
+      expect([source, (await fetch(`${theirs}/archive/main/${path}`)).status]).toEqual([source, status]);
+    }
+    expect(
+      (await fetch(`${theirs}/taken-down/410/main/${poolPath('main', 'malware', 'malware_1.0-1_amd64.deb')}`)).status,
+    ).not.toBe(200);
+    expect(
+      (await fetch(`${theirs}/archive/main/.taken-down/410/pool/main/m/malware/malware_1.0-1_amd64.deb`)).status,
+    ).not.toBe(200);
   });
 });

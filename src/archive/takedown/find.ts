@@ -24,6 +24,18 @@ export async function findTakedown(db: Db, archive: string, path: string): Promi
   return rows[0];
 }
 
+/** What a reader who asks for such a name is told, by whatever server. */
+export function takedownWords(
+  { source, version, legal, reason, at }: TakenDown,
+  name: string,
+): { readonly status: 410 | 451; readonly detail: string; readonly remedy: string } {
+  return {
+    status: legal ? 451 : 410,
+    detail: `${name} of ${source} ${version} was taken down on ${at.toISOString().slice(0, 10)}: ${reason}`,
+    remedy: 'use another version; `apt update` tells which there are',
+  };
+}
+
 /** Those of `hashes` that were taken down. */
 export async function takenDownAmong(db: Db, hashes: readonly string[]): Promise<ReadonlySet<string>> {
   if (hashes.length === 0) return new Set();

@@ -1,5 +1,5 @@
 /**
- * Removes the bytes of what was taken down, from the published pool and from the store. It waits a moment for the suites to be
+ * Removes the bytes of what was taken down, from the published pool and from the store, once its names are marked. It waits a moment for the suites to be
  * published without the version, so that no client is sent after a file that is gone; not for long, since the bytes must go.
  */
 import { sql } from 'kysely';
@@ -8,6 +8,7 @@ import type { Db } from '../../platform/database.ts';
 import type { Logger } from '../../platform/log.ts';
 import { changelogName } from '../publish/content.ts';
 import type { Storages } from '../storage.ts';
+import { markTakenDown } from './markers.ts';
 
 export interface RemoveDeps {
   readonly db: Db;
@@ -23,6 +24,7 @@ const PATIENCE = '5 minutes';
 
 export async function removeTakenDown(deps: RemoveDeps, takedownId: number): Promise<Removal> {
   const { db } = deps;
+  await markTakenDown(deps, takedownId);
   if (await waitsForPublication(db, takedownId)) return { kind: 'waiting' };
   const names = await sql<{ archive: string; path: string }>`
     SELECT a.name AS archive, p.path FROM taken_down_files f

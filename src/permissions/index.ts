@@ -18,7 +18,7 @@ export { ACTIONS, coversGrant, describeGrant, grantProblem, isInForce } from './
 export type { Action } from './model.ts';
 export { isPattern, matchesPattern } from './patterns.ts';
 export { addMember, changePerson, createGroup, createPerson, removeMember } from './people.ts';
-export { findSigner, listActiveKeyrings } from './signers.ts';
+export { findSigner, registeredKeyring } from './signers.ts';
 export {
   administrators,
   findGroup,

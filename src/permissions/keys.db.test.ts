@@ -11,7 +11,7 @@ import {
   findKey,
   findSigner,
   letInBy,
-  listActiveKeyrings,
+  registeredKeyring,
   readKeyFile,
   revokeKey,
   type KeyFile,
@@ -76,11 +76,29 @@ describe('a key', () => {
         revokedAt: null,
       });
       expect(await findSigner(world.db, 'A'.repeat(40))).toBeUndefined();
-      expect((await listActiveKeyrings(world.db)).map(({ fingerprint }) => fingerprint)).toEqual(
-        expect.arrayContaining([one, two]),
-      );
-      const stored = await findKey(world.db, one);
-      expect(stored?.material[0]).toBeGreaterThanOrEqual(0x80);
+      const stored = [await findKey(world.db, one), await findKey(world.db, two)];
+      expect(stored[0]?.material[0]).toBeGreaterThanOrEqual(0x80);
+      expect(await registeredKeyring(world.db)).toEqual(expect.arrayContaining(stored.map((key) => key?.material)));
+    });
+  });
+
+  test('new, changed or revoked, is in the keyring at once; a keyring that did not change is not read again', async () => {
+    await withGnupgHome(async (home) => {
+      const before = await registeredKeyring(world.db);
+      const fingerprint = await generateKey({ home, userId: 'A <a@example.org>', algorithm: 'ed25519' });
+      await add(await owner(), await exportPublicKey(home, fingerprint));
+      const added = await registeredKeyring(world.db);
+      expect(added).toHaveLength(before.length + 1);
+      expect(await registeredKeyring(world.db)).toBe(added);
+      const other = Buffer.from([0x98]);
+      await world.db.updateTable('keys').set({ material: other }).where('fingerprint', '=', fingerprint).execute();
+      expect((await registeredKeyring(world.db)).at(-1)).toEqual(other);
+      await world.db
+        .updateTable('keys')
+        .set({ material: added.at(-1) })
+        .where('fingerprint', '=', fingerprint)
+        .execute();
+      expect(await registeredKeyring(world.db)).toEqual(added);
     });
   });
 

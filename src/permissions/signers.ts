@@ -1,4 +1,5 @@
 /** Keys as the verification of signatures needs them: whose is it, does the person still count, what are its bytes. */
+import { sql } from 'kysely';
 import type { Db } from '../platform/database.ts';
 
 /** A registered key with its person. Whether it counts is for the caller to say: each way not to count has its own words. */
@@ -64,19 +65,25 @@ export async function findSigner(db: Db, fingerprint: string): Promise<Signer | 
 }
 
 /**
- * Every OpenPGP key that was ever registered, also expired and revoked ones and those of people who left: what signed must be
- * recognised before it can be refused in exact words.
+ * Every OpenPGP key that was ever registered, also expired and revoked ones and those of people who left, dearmored: what signed
+ * must be recognised before it can be refused in exact words. While no row changes, the same array is given again.
  */
-export async function listActiveKeyrings(
-  db: Db,
-): Promise<readonly { readonly fingerprint: string; readonly material: Buffer }[]> {
-  return await db
-    .selectFrom('keys')
-    .select(['fingerprint', 'material'])
-    .where('kind', '=', 'openpgp')
-    .orderBy('id')
-    .execute();
+export async function registeredKeyring(db: Db): Promise<readonly Buffer[]> {
+  // xmin is the transaction that wrote a row last: cheap to read, while the keys of a distribution are megabytes.
+  const { rows } = await sql<{ state: string }>`
+    SELECT coalesce(md5(string_agg(id || ' ' || xmin::text, ',' ORDER BY id)), '') AS state FROM keys WHERE kind = 'openpgp'
+  `.execute(db);
+  const state = rows[0]?.state ?? '';
+  const known = keyrings.get(db);
+  if (known?.state === state) return known.keys;
+  const found = await db.selectFrom('keys').select('material').where('kind', '=', 'openpgp').orderBy('id').execute();
+  const keys = found.map(({ material }) => material);
+  keyrings.set(db, { state, keys });
+  return keys;
 }
+
+/** What was read last, by the database that it came from. */
+const keyrings = new WeakMap<Db, { readonly state: string; readonly keys: readonly Buffer[] }>();
 
 /** The one form in which fingerprints are kept. */
 export function normalizeFingerprint(text: string): string {

@@ -91,45 +91,32 @@ export async function membersOfGroup(db: Db, groupId: number): Promise<readonly 
 
 /** The person with every grant that he or one of his groups ever held. */
 export async function loadHolder(db: Db, personId: number): Promise<Holder | undefined> {
-  const person = await getPerson(db, personId);
+  const { rows } = await sql<HolderRow>`
+    SELECT p.handle, p.active, g.id, g.action, g.archive, g.suite_pattern AS suites, g.package_pattern AS packages,
+      g.valid_until AS "validUntil", g.withdrawn_at AS "withdrawnAt", g."group"
+    FROM people p
+    LEFT JOIN LATERAL (
+      SELECT grants.*, NULL AS "group" FROM grants WHERE person_id = p.id
+      UNION ALL
+      SELECT grants.*, groups.name FROM group_members m
+      JOIN groups ON groups.id = m.group_id
+      JOIN grants ON grants.group_id = m.group_id
+      WHERE m.person_id = p.id
+    ) AS g ON true
+    WHERE p.id = ${personId}
+    ORDER BY g.id`.execute(db);
+  const [person] = rows;
   if (person === undefined) return undefined;
-  const rows = await db
-    .selectFrom('grants')
-    .leftJoin('groups', 'groups.id', 'grants.group_id')
-    .select([
-      'grants.id',
-      'grants.action',
-      'grants.archive',
-      'grants.suite_pattern',
-      'grants.package_pattern',
-      'grants.valid_until',
-      'grants.withdrawn_at',
-      'groups.name as group',
-    ])
-    .where((where) =>
-      where.or([
-        where('grants.person_id', '=', personId),
-        where(
-          'grants.group_id',
-          'in',
-          where.selectFrom('group_members').select('group_id').where('person_id', '=', personId),
-        ),
-      ]),
-    )
-    .orderBy('grants.id')
-    .execute();
-  const grants = rows.map((row): Grant => ({
-    id: row.id,
-    action: row.action,
-    archive: row.archive,
-    suites: row.suite_pattern,
-    packages: row.package_pattern,
-    validUntil: row.valid_until,
-    withdrawnAt: row.withdrawn_at,
-    group: row.group,
-  }));
-  return { personId, handle: person.handle, active: person.active, grants };
+  const { handle, active } = person;
+  return {
+    personId,
+    handle,
+    active,
+    grants: rows.flatMap(({ id, ...grant }) => (id === null ? [] : [{ ...grant, id }])),
+  };
 }
+
+type HolderRow = Pick<Person, 'handle' | 'active'> & Omit<Grant, 'id'> & { readonly id: number | null };
 
 /** Active people who hold a grant to administer everything that counts at `at`; `without` leaves one grant out of account. */
 export async function administrators(

@@ -1,4 +1,5 @@
 /** Submissions: one row for whatever asks to enter an archive. Its id is the trace id of all that follows. */
+import { sql } from 'kysely';
 import { jsonText, type Db, type JsonObject, type Trx } from '../platform/database.ts';
 import { LandfallError } from '../platform/errors.ts';
 import { recordEvent } from '../platform/events.ts';
@@ -26,14 +27,7 @@ export interface NewSubmission {
 /** Returns the new submission's id. */
 export async function createSubmission(trx: Trx, submission: NewSubmission): Promise<number> {
   const audience =
-    submission.audience ??
-    (
-      await trx
-        .selectFrom('archives')
-        .select('audience')
-        .where('id', '=', submission.archiveId)
-        .executeTakeFirstOrThrow()
-    ).audience;
+    submission.audience ?? sql<string>`(SELECT audience FROM archives WHERE id = ${submission.archiveId})`;
   const { id } = await trx
     .insertInto('submissions')
     .values({ origin: submission.origin, archive_id: submission.archiveId, audience })
@@ -56,17 +50,19 @@ export interface SubmissionFacts {
  * @throws LandfallError `registry.submission-described`, `registry.no-such-submission`
  */
 export async function describeSubmission(trx: Trx, id: number, facts: SubmissionFacts): Promise<void> {
+  const personId = facts.personId ?? null;
+  const described = await trx
+    .updateTable('submissions')
+    .set({ suite_id: facts.suiteId, source: facts.source, version: facts.version, person_id: personId })
+    .where('id', '=', id)
+    .where('source', 'is', null)
+    .where('suite_id', 'is', null)
+    .where('version', 'is', null)
+    .returning('id')
+    .executeTakeFirst();
+  if (described !== undefined) return;
   const current = await trx.selectFrom('submissions').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
   if (current === undefined) throw noSuchSubmission(id);
-  const personId = facts.personId ?? null;
-  if (current.source === null && current.suite_id === null && current.version === null) {
-    await trx
-      .updateTable('submissions')
-      .set({ suite_id: facts.suiteId, source: facts.source, version: facts.version, person_id: personId })
-      .where('id', '=', id)
-      .execute();
-    return;
-  }
   if (
     current.suite_id !== facts.suiteId ||
     current.source !== facts.source ||

@@ -12,7 +12,7 @@ import { databaseNow } from '../platform/database.ts';
 import type { TagDeps } from './deps.ts';
 import type { TagState } from './model.ts';
 import { parseReleaseRef } from './release-ref.ts';
-import { recordTag } from './scan.ts';
+import { enqueueDecision, recordTag } from './scan.ts';
 import { findTagByRef } from './store.ts';
 
 export type Adopted =
@@ -70,6 +70,7 @@ export async function adoptTag(
       { ref, objectId: adopted.objectId, release, archiveId: archive.archiveId },
       actorName(actor),
     );
+    await enqueueDecision(trx, recorded.tagId, gitRepositoryId);
     await recordAudit(trx, {
       actor: actorName(actor),
       action: 'tag.adopted',

@@ -65,6 +65,7 @@ export async function checkTag(
   const candidate: Candidate = {
     repository,
     archive: await getArchive(deps.db, target.archiveId),
+    leadsTo: target.archiveId,
     ref,
     objectId: request.objectId,
     objectFormat: objectFormatOf(request.objectId),

@@ -6,20 +6,24 @@
  * the tag's row is locked and its state looked at first, so however often this runs, and wherever it was killed before, a tag is
  * decided once.
  */
-import { databaseNow, isConnectionError, withTransaction, type Trx } from '../platform/database.ts';
+import { isConnectionError, withTransaction, type Trx } from '../platform/database.ts';
 import { describeError, isFault, LandfallError } from '../platform/errors.ts';
-import { takeBack } from '../platform/tasks.ts';
-import { getArchive, getGitRepository, reserveVersion } from '../registry/index.ts';
+import {
+  archiveForDistro,
+  getArchive,
+  getGitRepository,
+  reserveVersion,
+  type Archive,
+  type GitRepository,
+} from '../registry/index.ts';
 import { versionTaken } from './checks/version.ts';
 import type { TagDeps } from './deps.ts';
 import type { Candidate } from './facts.ts';
 import { freezeInput, type FrozenPack } from './freeze.ts';
 import { discardMirror, mirrorPath, openMirror, tidyMirror, type OpenedMirror } from './mirror.ts';
 import { isDecided, mayBeRedecided, obstructed } from './model.ts';
-
 import { recordAcceptance, recordObstacle, recordRedecisionObstacle, recordRejection } from './record-decision.ts';
 import { objectFormatOf, parseReleaseRef } from './release-ref.ts';
-import { decisionKey } from './scan.ts';
 import { lastDecision, loadTag, lockTag, moveTag, type TagRow } from './store.ts';
 import { rejectAfter, verifyAgain, verifyTag, type Verdict } from './verify.ts';
 import { shortId } from './words.ts';
@@ -33,16 +37,24 @@ export interface Redecision {
 
 type Accepted = Extract<Verdict, { kind: 'accepted' }>;
 
+/** What tags that were fetched together have in common, read when they were. */
+export interface Together {
+  readonly opened: OpenedMirror;
+  readonly repository: GitRepository;
+  /** By the DISTRO that leads to them. */
+  readonly archives: ReadonlyMap<string, Archive>;
+}
+
 /**
- * Decides a tag that is not decided yet; a decided one is left as it is, unless this is a redecision of a denial. `opened` is the
- * mirror that the tag was fetched into when it was noticed.
+ * Decides a tag that is not decided yet; a decided one is left as it is, unless this is a redecision of a denial. `together` is
+ * given for a tag that was fetched when it was noticed.
  */
 export async function decideTag(
   deps: TagDeps,
   tagId: number,
   signal: AbortSignal,
   redecision?: Redecision,
-  opened?: OpenedMirror,
+  together?: Together,
 ): Promise<'done' | 'mirror-discarded'> {
   const { db } = deps;
   const row = await loadTag(db, tagId);
@@ -53,13 +65,13 @@ export async function decideTag(
   const denial = redecision === undefined ? undefined : await lastDecision(db, tagId);
   if (denial?.id !== redecision?.afterDecisionId) return 'done';
   if (denial === undefined ? isDecided(row.state) : !mayBeRedecided(denial.code)) return 'done';
-  const candidate = await candidateFor(deps, row, denial?.code);
+  const candidate = await candidateFor(deps, row, denial?.code, together);
   const gitDir = mirrorPath(deps, candidate.repository.id, candidate.objectFormat);
   // A mirror that is damaged can look like a forge that is away.
   if (row.obstacles > 0 && row.obstacles % DISTRUST_AFTER === 0) await discardMirror(gitDir);
-  const decided = await decideFromMirror(deps, row, candidate, signal, redecision, opened);
+  const decided = await decideFromMirror(deps, row, candidate, signal, redecision, together?.opened);
   if (decided?.kind !== 'obstructed' || !isMirrorFault(decided.obstacle.code)) {
-    if (opened === undefined) await tidyMirror(gitDir);
+    if (together === undefined) await tidyMirror(gitDir);
     return 'done';
   }
   deps.log.warn({ gitDir, code: decided.obstacle.code }, 'a mirror is damaged and is thrown away');
@@ -87,7 +99,7 @@ async function decideFromMirror(
   const mayBeThere = row.obstacles > 0 || redecision !== undefined;
   const mirror = await openMirror(deps, candidate, signal, { mayBeThere, opened });
   try {
-    const at = await databaseNow(db);
+    const at = row.readAt;
     let verdict = await verifySafely(deps, candidate, mirror, at);
     let frozen: FrozenPack | undefined;
     if (verdict.kind === 'accepted') {
@@ -96,11 +108,10 @@ async function decideFromMirror(
       else if (result.kind === 'rejected') verdict = rejectAfter(verdict, result);
       else verdict = { kind: 'obstructed', checks: verdict.checks, obstacle: result, facts: {} };
     }
-    const final = await withTransaction(db, async (trx) => {
-      const settled = await settle(trx, row, candidate, verdict, frozen, at, redecision);
-      if (opened !== undefined && settled?.kind !== 'obstructed') await takeBack(trx, decisionKey(row.id));
-      return settled;
-    });
+    const final = await withTransaction(
+      db,
+      async (trx) => await settle(trx, row, candidate, verdict, frozen, at, redecision),
+    );
     if (final?.kind === 'rejected' && !mayBeRedecided(final.rejection.code)) await mirror.forget();
     if (final !== undefined) deps.log.info({ tag: row.ref, tagId: row.id, outcome: final.kind }, 'tag decided');
     return final;
@@ -159,8 +170,13 @@ async function settle(
   return verdict;
 }
 
-async function candidateFor(deps: TagDeps, row: TagRow, denial: string | undefined): Promise<Candidate> {
-  const repository = await getGitRepository(deps.db, row.gitRepositoryId);
+async function candidateFor(
+  deps: TagDeps,
+  row: TagRow,
+  denial: string | undefined,
+  together: Together | undefined,
+): Promise<Candidate> {
+  const { db } = deps;
   const ref = parseReleaseRef(row.ref);
   if (ref === undefined) {
     throw new LandfallError({
@@ -169,9 +185,12 @@ async function candidateFor(deps: TagDeps, row: TagRow, denial: string | undefin
       reason: `${row.ref} is not a ref of a release`,
     });
   }
+  const target = together?.archives.get(ref.distro);
+  const isTarget = target?.id === row.archiveId;
   return {
-    repository,
-    archive: await getArchive(deps.db, row.archiveId),
+    repository: together?.repository ?? (await getGitRepository(db, row.gitRepositoryId)),
+    archive: isTarget ? target : await getArchive(db, row.archiveId),
+    leadsTo: isTarget ? target.id : (await archiveForDistro(db, row.gitRepositoryId, ref.distro))?.archiveId,
     ref,
     objectId: row.objectId,
     objectFormat: objectFormatOf(row.objectId),

@@ -35,6 +35,8 @@ export type TargetArchive = Pick<
 export interface Candidate {
   readonly repository: Repository;
   readonly archive: TargetArchive;
+  /** The archive that the prefix of the tag's name leads to now. */
+  readonly leadsTo: number | undefined;
   readonly ref: ReleaseRef;
   readonly objectId: string;
   readonly objectFormat: ObjectFormat;

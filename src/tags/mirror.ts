@@ -14,7 +14,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { readdir, rename, stat, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { isErrnoException, isFault } from '../platform/errors.ts';
 import { systemClock } from '../platform/clock.ts';
 import { ensureDirectory, exists, removeTree } from '../platform/files.ts';
@@ -42,6 +42,8 @@ const UPSTREAM = 'refs/landfall/upstream';
 const PRISTINE_TAR = 'refs/landfall/pristine-tar';
 /** Packs beyond this are put together: each fetch brings one. */
 const MAX_PACKS = 50;
+/** No mirror takes so long to be made or to be removed. */
+const LEFTOVER_AFTER_MS = 60 * 60_000;
 
 /** Where the mirrors lie. */
 export interface MirrorDeps {
@@ -103,12 +105,38 @@ export interface OpenedMirror {
 /** The mirror's folder, made when it is not there, and without the locks of processes that were killed. */
 export async function prepareMirror(deps: MirrorDeps, repository: Repository, format: ObjectFormat): Promise<string> {
   const gitDir = mirrorPath(deps, repository.id, format);
-  if (!(await exists(join(gitDir, 'HEAD')))) {
-    await ensureDirectory(deps.paths.git, 0o750);
-    await initBare(gitDir, { objectFormat: format });
-  }
+  if (!(await exists(join(gitDir, 'HEAD')))) await makeMirror(deps, gitDir, format);
   await removeStaleLocks(gitDir, repository.fetchDeadlineSeconds * 1000);
   return gitDir;
+}
+
+/** Made beside its place, so that it is whole when it gets its name, and of two that are made at one moment one stays. */
+async function makeMirror(deps: MirrorDeps, gitDir: string, format: ObjectFormat): Promise<void> {
+  await ensureDirectory(deps.paths.git, 0o750);
+  await removeLeftovers(gitDir);
+  const beside = `${gitDir}.${randomBytes(6).toString('hex')}.new`;
+  try {
+    await initBare(beside, { objectFormat: format });
+    await rename(beside, gitDir);
+  } catch (error) {
+    await removeTree(beside);
+    if (!isErrnoException(error) || (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST')) throw error;
+    if (await exists(join(gitDir, 'HEAD'))) return;
+    // What stands there was left half made.
+    await discardMirror(gitDir);
+    await makeMirror(deps, gitDir, format);
+  }
+}
+
+/** What processes that were killed left beside a mirror. */
+async function removeLeftovers(gitDir: string): Promise<void> {
+  const name = basename(gitDir);
+  for (const found of await readdir(dirname(gitDir))) {
+    if (!found.startsWith(`${name}.`) || !/\.[0-9a-f]{12}\.(?:new|discarded)$/.test(found)) continue;
+    const path = join(dirname(gitDir), found);
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.NaN }));
+    if (systemClock.now().getTime() - mtimeMs > LEFTOVER_AFTER_MS) await removeTree(path);
+  }
 }
 
 /** Reads a mirror, for as long as one tag, its upstream and its pristine-tar commit may take to be fetched. */

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Db, Trx } from '../platform/database.ts';
 import { parseReleaseRef } from './release-ref.ts';
+import { HAS_NO_TASK } from './scan-store.ts';
 
 /** Of the newest notices those that a look takes names from. */
 const MAX_NOTICES = 200;
@@ -50,4 +51,15 @@ export async function lookSoon(trx: Trx, gitRepositoryId: number): Promise<void>
     SET next_look_at = least(next_look_at, clock_timestamp() + make_interval(secs => ${FULL_LOOK_SECONDS}))
     WHERE id = ${gitRepositoryId}
   `.execute(trx);
+}
+
+/** Tags that are not decided, and for which no task waits or runs. */
+export async function seenWithoutTask(db: Db, gitRepositoryId: number): Promise<readonly number[]> {
+  const { rows } = await sql<{ id: number }>`
+    SELECT t.id FROM tags t
+    WHERE t.git_repository_id = ${gitRepositoryId} AND t.state = 'seen'
+      AND ${HAS_NO_TASK}
+    ORDER BY t.id
+  `.execute(db);
+  return rows.map(({ id }) => id);
 }

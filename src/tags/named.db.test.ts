@@ -1,4 +1,5 @@
 /** A notice that names a new tag: fetched at once, and decided from what was fetched. */
+import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { commitPackage, tagRelease } from '../../test/scenarios/git-package.ts';
 import { createRepository, type TestRepository } from '../../test/scenarios/git-repository.ts';
@@ -8,6 +9,10 @@ import { git } from '../platform/git.ts';
 import { receiveNotice } from './index.ts';
 import { mirrorPath } from './mirror.ts';
 import { takeNamedTags } from './named.ts';
+
+function throwDeath(): never {
+  throw new Error('killed');
+}
 
 let keys: KeyRing;
 let alice: OpenPgpKey;
@@ -132,7 +137,7 @@ describe('a notice that names a tag which was never seen', () => {
     expect(rows).toEqual([]);
   });
 
-  test('what died after the tag was recorded is decided by the tag’s own task', async () => {
+  test('what is stopped after the tag was recorded leaves it to a task of its own', async () => {
     const { ref } = await push();
     await notice(ref);
     const cancelled = new AbortController();
@@ -143,6 +148,31 @@ describe('a notice that names a tag which was never seen', () => {
     expect((await world.waiting('tags.decide')).map(({ payload }) => payload)).toContainEqual({ tagId: tag.id });
     await world.decide(tag.id);
     expect((await world.tag(ref)).state).toBe('accepted');
+  });
+
+  test('what died after the tag was recorded is taken up by the next run, or by a look', async () => {
+    const [one, two] = [await push(), await push()];
+    for (const { ref } of [one, two]) {
+      await notice(ref);
+      const dying = { ...world.deps, log: { ...world.deps.log, info: () => throwDeath() } };
+      await expect(takeNamedTags(dying, repositoryId, new AbortController().signal)).rejects.toThrow('killed');
+    }
+    // The second run began with what the first one left.
+    const [first, second] = [await world.tag(one.ref), await world.tag(two.ref)];
+    const ours = [{ tagId: first.id }, { tagId: second.id }];
+    const tasks = async (): Promise<readonly unknown[]> => {
+      const waiting = (await world.waiting('tags.decide')).map(({ payload }) => JSON.stringify(payload));
+      return ours.filter((payload) => waiting.includes(JSON.stringify(payload)));
+    };
+    expect(await tasks()).toEqual([ours[0]]);
+    await world.scan(repositoryId);
+    expect(await tasks()).toEqual([ours[0]]);
+    await sql`UPDATE tags SET seen_at = seen_at - interval '1 hour' WHERE id = ${second.id}`.execute(world.db);
+    await world.scan(repositoryId);
+    expect(await tasks()).toEqual(ours);
+    await sql`UPDATE tags SET seen_at = seen_at + interval '1 hour' WHERE id = ${second.id}`.execute(world.db);
+    for (const { id } of [first, second]) await world.decide(id);
+    expect((await world.tag(two.ref)).state).toBe('accepted');
   });
 
   test('the mirror keeps what was fetched by a ref of our own', async () => {

@@ -7,35 +7,37 @@
  * was fetched. One that replaces it later is another tag. Whatever does not go smoothly is left to the long way, which finds the
  * words for it; and so is a tag that no notice named, by the look that follows soon.
  *
- * Each tag has its own task as well, in the same transaction in which it is recorded. So when this process dies, nothing is lost;
- * when a tag was decided here, its task is taken back.
+ * A tag that is recorded here has no task of its own: this one is run again until it comes to its end, and begins with what it
+ * left behind. So when this process dies, nothing is lost.
  */
-import { databaseNow, withTransaction } from '../platform/database.ts';
-import { distrosOf, getGitRepository } from '../registry/index.ts';
+import { withTransaction } from '../platform/database.ts';
+import { distrosOf, getArchive, getGitRepository, type Archive } from '../registry/index.ts';
 import { decideTag } from './decide.ts';
 import type { TagDeps } from './deps.ts';
 import { fetchNamed, tidyMirror } from './mirror.ts';
-import { lookSoon, newNames } from './named-store.ts';
+import { lookSoon, newNames, seenWithoutTask } from './named-store.ts';
 import { parseReleaseRef } from './release-ref.ts';
-import { enqueueNamed, enqueueScan, recordTag } from './scan.ts';
+import { enqueueDecision, enqueueNamed, enqueueScan, recordTag } from './scan.ts';
 import { lockScan, unseenRefs } from './scan-store.ts';
 
 /** Tags that are fetched together. */
 const MAX_TOGETHER = 20;
-/** When a tag is decided by its own task: where this one came to its end, that is never. */
-const OWN_TASK_AFTER_MS = 15_000;
 
 /** Takes in and decides the tags that notices named and that were never seen. */
 export async function takeNamedTags(deps: TagDeps, gitRepositoryId: number, signal: AbortSignal): Promise<void> {
   const { db } = deps;
+  await decideByThemselves(deps, gitRepositoryId);
   const repository = await getGitRepository(db, gitRepositoryId);
   if (!repository.enabled) return;
-  const archives = new Map((await distrosOf(db, gitRepositoryId)).map(({ distro, archiveId }) => [distro, archiveId]));
+  const archives = new Map<string, Archive>();
+  for (const { distro, archiveId } of await distrosOf(db, gitRepositoryId)) {
+    archives.set(distro, await getArchive(db, archiveId));
+  }
   const named = await newNames(db, gitRepositoryId, MAX_TOGETHER + 1);
   const ours = named.flatMap((ref) => {
     const release = parseReleaseRef(ref);
-    const archiveId = release === undefined ? undefined : archives.get(release.distro);
-    return release === undefined || archiveId === undefined ? [] : [{ release, archiveId }];
+    const archive = release === undefined ? undefined : archives.get(release.distro);
+    return release === undefined || archive === undefined ? [] : [{ release, archiveId: archive.id }];
   });
   const now = ours.slice(0, MAX_TOGETHER);
   if (now.length === 0) return;
@@ -47,7 +49,6 @@ export async function takeNamedTags(deps: TagDeps, gitRepositoryId: number, sign
   }
   const { opened, tags } = fetched;
   try {
-    const ownTaskAt = new Date((await databaseNow(db)).getTime() + OWN_TASK_AFTER_MS);
     const seen = await withTransaction(db, async (trx) => {
       await lockScan(trx, gitRepositoryId);
       const fresh = (await unseenRefs(trx, gitRepositoryId, tags)).filter(({ inBaseline }) => !inBaseline);
@@ -56,7 +57,7 @@ export async function takeNamedTags(deps: TagDeps, gitRepositoryId: number, sign
         const facts = now.find(({ release }) => release.ref === ref);
         if (facts === undefined) continue;
         const tag = { ref, objectId, ...facts };
-        recorded.push((await recordTag(trx, repository, tag, 'landfall', ownTaskAt)).tagId);
+        recorded.push((await recordTag(trx, repository, tag, 'landfall')).tagId);
       }
       await lookSoon(trx, gitRepositoryId);
       if (named.length > MAX_TOGETHER) await enqueueNamed(trx, gitRepositoryId);
@@ -64,13 +65,25 @@ export async function takeNamedTags(deps: TagDeps, gitRepositoryId: number, sign
     });
     deps.log.info({ repository: repository.name, tags: seen.length }, 'new tags');
     for (const tagId of seen) {
-      if (signal.aborted) return;
-      const went = await decideTag(deps, tagId, signal, undefined, opened);
+      const went = signal.aborted
+        ? 'stopped'
+        : await decideTag(deps, tagId, signal, undefined, { opened, repository, archives });
+      if (went === 'done') continue;
       // A mirror that was thrown away is not the one that is open here.
-      if (went === 'mirror-discarded') return;
+      await decideByThemselves(deps, gitRepositoryId);
+      return;
     }
   } finally {
     await opened.reader.close();
   }
   await tidyMirror(opened.gitDir);
+}
+
+/** Gives each tag that was seen, and has no task, one of its own. Nobody decides tags of this Git repository meanwhile. */
+async function decideByThemselves(deps: TagDeps, gitRepositoryId: number): Promise<void> {
+  const left = await seenWithoutTask(deps.db, gitRepositoryId);
+  if (left.length === 0) return;
+  await withTransaction(deps.db, async (trx) => {
+    for (const tagId of left) await enqueueDecision(trx, tagId, gitRepositoryId);
+  });
 }

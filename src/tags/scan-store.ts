@@ -8,6 +8,14 @@ import type { TagState } from './model.ts';
 const MAX_NOTICES = 120;
 /** Of the newest notices those that a look takes names from. */
 const MAX_NAMES = 1_000;
+/** The task that took a tag in decides it long before. */
+const FORGOTTEN_AFTER_SECONDS = 300;
+
+/** What the key of the task begins with that decides a tag; its id follows. */
+export const DECISION_KEY = 'tags.decide:';
+
+/** True of a row `t` of tags for which no task waits or runs. */
+export const HAS_NO_TASK = sql<boolean>`NOT EXISTS (SELECT FROM graphile_worker.jobs j WHERE j.key = ${DECISION_KEY} || t.id)`;
 
 /** Keeps a notice for each name, or one without; false when so many came within the last minute that more would tell nothing. */
 export async function addNotices(
@@ -123,7 +131,7 @@ export async function unseenRefs(
   return rows;
 }
 
-/** Tags that stand in the listing and are obstructed, or were left unfinished. */
+/** Tags that stand in the listing and are obstructed, or were seen long ago and have no task that decides them. */
 export async function undecidedTags(
   trx: Trx,
   gitRepositoryId: number,
@@ -136,7 +144,10 @@ export async function undecidedTags(
     FROM tags t
     JOIN unnest(${refs.map(({ ref }) => ref)}::text[], ${refs.map(({ objectId }) => objectId)}::text[]) AS listed (ref, object_id)
       ON t.ref = listed.ref AND t.object_id = listed.object_id
-    WHERE t.git_repository_id = ${gitRepositoryId} AND t.state IN ('seen', 'obstructed')
+    WHERE t.git_repository_id = ${gitRepositoryId} AND (
+      t.state = 'obstructed'
+      OR (t.state = 'seen' AND t.seen_at < clock_timestamp() - make_interval(secs => ${FORGOTTEN_AFTER_SECONDS}) AND ${HAS_NO_TASK})
+    )
   `.execute(trx);
   return rows;
 }

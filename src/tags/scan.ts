@@ -24,7 +24,16 @@ import {
 } from './looks.ts';
 import { addressFault, protocolsOf } from './mirror.ts';
 import { parseReleaseRef, TAGS, type ReleaseRef } from './release-ref.ts';
-import { addBaseline, addTag, lockScan, markNoticed, namedRefs, undecidedTags, unseenRefs } from './scan-store.ts';
+import {
+  DECISION_KEY,
+  addBaseline,
+  addTag,
+  lockScan,
+  markNoticed,
+  namedRefs,
+  undecidedTags,
+  unseenRefs,
+} from './scan-store.ts';
 
 /** New tags that one look takes in; the next look, which follows at once, takes the next ones. */
 const MAX_NEW_TAGS = 200;
@@ -63,18 +72,13 @@ export async function enqueueNamed(trx: Trx, gitRepositoryId: number): Promise<v
   );
 }
 
-/** The key of the task that decides a tag. */
-export function decisionKey(tagId: number): string {
-  return `tags.decide:${tagId}`;
-}
-
 export async function enqueueDecision(trx: Trx, tagId: number, gitRepositoryId: number, runAt?: Date): Promise<void> {
   await enqueue(
     trx,
     'tags.decide',
     { tagId },
     {
-      jobKey: decisionKey(tagId),
+      jobKey: `${DECISION_KEY}${tagId}`,
       queueName: queueOf(gitRepositoryId),
       ...(runAt === undefined ? {} : { runAt }),
     },
@@ -131,14 +135,16 @@ export async function scanRepository(deps: TagDeps, gitRepositoryId: number, sig
       (await unseenRefs(trx, repository.id, ours.map(plainRef))).map((one) => [one.ref, one.inBaseline]),
     );
     const fresh = ours.filter(({ ref }) => unseen.get(ref) === false);
-    for (const tag of fresh.slice(0, MAX_NEW_TAGS)) await recordTag(trx, repository, tag, 'landfall');
+    for (const tag of fresh.slice(0, MAX_NEW_TAGS)) {
+      await enqueueDecision(trx, (await recordTag(trx, repository, tag, 'landfall')).tagId, repository.id);
+    }
     for (const tag of ours) {
       if (named.has(tag.ref) && unseen.get(tag.ref) === true) await tellPassedOver(trx, repository, tag);
     }
     for (const tag of await undecidedTags(trx, repository.id, ours.map(plainRef))) {
-      // Named again, or tried for the last time long ago: somebody cares for it now.
+      // Named again, or tried for the last time long ago: somebody cares for it now. And nothing that was seen is forgotten.
       const asked = named.has(tag.ref) || tag.retryAt === null;
-      if (tag.state === 'obstructed' && asked) await enqueueDecision(trx, tag.id, repository.id);
+      if (tag.state === 'seen' || asked) await enqueueDecision(trx, tag.id, repository.id);
     }
     await recordGoodLook(trx, repository, startedAt);
     if (fresh.length > MAX_NEW_TAGS) await enqueueScan(trx, { id: repository.id, lastScanAt: startedAt });
@@ -167,13 +173,12 @@ async function tellPassedOver(trx: Trx, repository: GitRepository, tag: ListedTa
 
 type ListedTag = RemoteRef & { readonly release: ReleaseRef; readonly archiveId: number };
 
-/** The rows of a tag object that is to be decided, and the task that does it, at `decideAt` when it is given. */
+/** The rows of a tag object that is to be decided. Who calls this sees to it that it is: {@link enqueueDecision}. */
 export async function recordTag(
   trx: Trx,
   repository: { readonly id: number; readonly name: string },
   tag: ListedTag,
   actor: string,
-  decideAt?: Date,
 ): Promise<{ readonly tagId: number; readonly submissionId: number }> {
   const submissionId = await createSubmission(trx, { origin: 'tag', archiveId: tag.archiveId });
   const tagId = await addTag(trx, {
@@ -189,7 +194,6 @@ export async function recordTag(
     actor,
     data: { tagId, repository: repository.name, name: tag.release.name, objectId: tag.objectId },
   });
-  await enqueueDecision(trx, tagId, repository.id, decideAt);
   return { tagId, submissionId };
 }
 

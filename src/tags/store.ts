@@ -19,6 +19,8 @@ export interface TagRow {
   readonly archiveId: number;
   /** How many obstacles it has met. */
   readonly obstacles: number;
+  /** The database's time when this was read. */
+  readonly readAt: Date;
 }
 
 export interface NewDecision {
@@ -200,25 +202,6 @@ export async function findTagByRef(
   return await tags.orderBy('tags.id', 'desc').limit(1).executeTakeFirst();
 }
 
-/** The object id of another tag object that was accepted under the same name. */
-export async function acceptedUnderName(
-  db: Db,
-  gitRepositoryId: number,
-  ref: string,
-  butNot: string,
-): Promise<string | undefined> {
-  const row = await db
-    .selectFrom('tags')
-    .select('object_id')
-    .where('git_repository_id', '=', gitRepositoryId)
-    .where('ref', '=', ref)
-    .where('object_id', '<>', butNot)
-    .where('state', '=', 'accepted')
-    .limit(1)
-    .executeTakeFirst();
-  return row?.object_id;
-}
-
 function selectTags(db: Db) {
   return db
     .selectFrom('tags')
@@ -234,5 +217,6 @@ function selectTags(db: Db) {
       'tags.seen_at as seenAt',
       'submissions.archive_id as archiveId',
       sql<number>`(SELECT count(*) FROM tag_obstacles o WHERE o.tag_id = tags.id)`.as('obstacles'),
+      sql<Date>`clock_timestamp()`.as('readAt'),
     ]);
 }

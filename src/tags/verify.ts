@@ -5,8 +5,8 @@
  * The order is the security of the whole: nothing of the commit is parsed before the signature is good and its signer known, and
  * no check believes more than the checks before it have established.
  */
-import { findSigner, listActiveKeyrings } from '../permissions/index.ts';
-import { archiveForDistro, findSuite, listSuites } from '../registry/index.ts';
+import { findSigner, registeredKeyring } from '../permissions/index.ts';
+import { findSuite, listSuites } from '../registry/index.ts';
 import type { Db } from '../platform/database.ts';
 import { checkChangelogAgrees, type SuiteFinder } from './checks/changelog-agrees.ts';
 import { checkCommitBound } from './checks/commit-bound.ts';
@@ -26,6 +26,7 @@ import { checkUpstreamBound } from './checks/upstream-bound.ts';
 import { checkVersionNewer, checkVersionUnused } from './checks/version.ts';
 import type { Candidate, CheckedSignature, Claim, KnownSigner, Suite, VerifiedTag } from './facts.ts';
 import type { TagSource } from './git-objects.ts';
+import { standingVersions } from './standing-versions.ts';
 import type { CheckCode, CheckResult, Obstacle, RecordedCheck, Rejection } from './model.ts';
 import type { TagObject } from './tag-object.ts';
 
@@ -59,8 +60,7 @@ export async function verifyTag(db: Db, candidate: Candidate, source: TagSource,
   const record = new CheckRecord();
   const facts = record.facts;
   try {
-    const target = await archiveForDistro(db, candidate.repository.id, candidate.ref.distro);
-    record.take('notice.known', checkNoticeKnown(candidate, target?.archiveId));
+    record.take('notice.known', checkNoticeKnown(candidate));
     record.take('fetch.ok', await source.fetchTag());
     const { bytes, tag } = record.take('tag.object', await checkTagObject(candidate, source.objects));
     facts.tagBytes = bytes;
@@ -69,8 +69,7 @@ export async function verifyTag(db: Db, candidate: Candidate, source: TagSource,
     const claim = record.take('tag.metadata', checkTagMetadata(candidate, tag, version));
     facts.claim = claim;
     const present = record.take('signature.present', checkSignaturePresent(candidate, tag));
-    const keyring = async (): Promise<readonly Uint8Array[]> =>
-      (await listActiveKeyrings(db)).map(({ material }) => material);
+    const keyring = async (): Promise<readonly Uint8Array[]> => await registeredKeyring(db);
     const checked = record.take('signature.good', await checkSignatureGood(candidate, tag, present, keyring));
     facts.signature = checked;
     const { signature, signer } = record.take('signer.known', await signerKnown(db, candidate, tag, checked, at));
@@ -86,8 +85,9 @@ export async function verifyTag(db: Db, candidate: Candidate, source: TagSource,
       await checkSignerPermission(db, candidate, claim, signer, suite, at),
     );
     record.take('tag.fresh', checkTagFresh(candidate, tag, signature));
-    record.take('version.unused', await checkVersionUnused(db, candidate, claim));
-    record.take('version.newer', await checkVersionNewer(db, candidate, claim, suite));
+    const standing = await standingVersions(db, candidate, claim, suite);
+    record.take('version.unused', checkVersionUnused(candidate, claim, standing));
+    record.take('version.newer', checkVersionNewer(candidate, claim, suite, standing));
     const upstream = record.take('upstream.bound', await checkUpstreamBound(candidate, claim, commit, source));
     record.take('policy.names', checkNames(candidate, release));
     record.take('policy.components', checkComponents(candidate, release));
@@ -136,8 +136,9 @@ export async function verifyAgain(
       'signer.permission',
       await checkSignerPermission(db, candidate, claim, signer, suite, at),
     );
-    record.take('version.unused', await checkVersionUnused(db, candidate, claim));
-    record.take('version.newer', await checkVersionNewer(db, candidate, claim, suite));
+    const standing = await standingVersions(db, candidate, claim, suite);
+    record.take('version.unused', checkVersionUnused(candidate, claim, standing));
+    record.take('version.newer', checkVersionNewer(candidate, claim, suite, standing));
     return { kind: 'accepted', checks: record.checks, verified: { ...verified, signer, grantId } };
   } catch (ended) {
     if (!(ended instanceof ChecksEnded) || ended.reason.kind !== 'rejected') throw ended;

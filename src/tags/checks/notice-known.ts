@@ -3,8 +3,7 @@ import type { Candidate } from '../facts.ts';
 import { obstructed, passed, rejected, type CheckResult } from '../model.ts';
 import { remakeTag } from '../words.ts';
 
-/** `archiveId`: where the tag's prefix leads now. */
-export function checkNoticeKnown(candidate: Candidate, archiveId: number | undefined): CheckResult<undefined> {
+export function checkNoticeKnown(candidate: Candidate): CheckResult<undefined> {
   const { repository, archive, ref } = candidate;
   if (!repository.enabled) {
     return obstructed(
@@ -14,7 +13,7 @@ export function checkNoticeKnown(candidate: Candidate, archiveId: number | undef
       'An administrator enables it (enabled = true, landfall apply); its tags are then tried again by themselves.',
     );
   }
-  if (archiveId !== archive.id) {
+  if (candidate.leadsTo !== archive.id) {
     return rejected(
       'notice.known',
       `The prefix ${ref.distro}/ of ${repository.name} led to archive ${archive.name} when the tag was seen, and does not any more.`,

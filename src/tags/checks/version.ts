@@ -3,17 +3,19 @@
  * and no other tag object of this name was accepted. `version.newer`: it is newer than what the suite holds and ever held, and
  * keeps the order of suites. Both are looked at again inside the transaction that decides.
  */
-import { isNewerVersion, versionHolder } from '../../registry/index.ts';
-import type { Db } from '../../platform/database.ts';
+import { isNewerVersion } from '../../registry/index.ts';
 import type { Candidate, Claim, Suite } from '../facts.ts';
 import { passed, rejected, type CheckResult, type Rejection } from '../model.ts';
-import { acceptedUnderName } from '../store.ts';
-import { standingVersions } from '../standing-versions.ts';
+import type { StandingVersions } from '../standing-versions.ts';
 import { releaseNextVersion, shortId } from '../words.ts';
 
-export async function checkVersionUnused(db: Db, candidate: Candidate, claim: Claim): Promise<CheckResult<undefined>> {
+export function checkVersionUnused(
+  candidate: Candidate,
+  claim: Claim,
+  standing: StandingVersions,
+): CheckResult<undefined> {
   const { archive, ref, repository } = candidate;
-  const other = await acceptedUnderName(db, repository.id, ref.ref, candidate.objectId);
+  const { acceptedUnderName: other, holder } = standing;
   if (other !== undefined) {
     return rejected(
       'version.unused',
@@ -21,7 +23,6 @@ export async function checkVersionUnused(db: Db, candidate: Candidate, claim: Cl
       `A name that was accepted keeps its meaning. ${releaseNextVersion(ref)}`,
     );
   }
-  const holder = await versionHolder(db, { archiveId: archive.id, source: claim.source, version: claim.version });
   if (holder !== undefined && holder.submissionId !== candidate.submissionId) {
     return versionTaken(candidate, claim, holder.submissionId, holder.state);
   }
@@ -51,12 +52,12 @@ export function versionTaken(
   );
 }
 
-export async function checkVersionNewer(
-  db: Db,
+export function checkVersionNewer(
   candidate: Candidate,
   claim: Claim,
   suite: Suite,
-): Promise<CheckResult<undefined>> {
+  standing: StandingVersions,
+): CheckResult<undefined> {
   const { archive, ref } = candidate;
   const { source, version } = claim;
   const reject = (sentence: string, than: string): CheckResult<undefined> =>
@@ -66,7 +67,6 @@ export async function checkVersionNewer(
       `Choose a version that dpkg holds to be newer (dpkg --compare-versions ${version} gt ${than}). ${releaseNextVersion(ref)}`,
     );
   const name = `${archive.name}/${suite.name}`;
-  const standing = await standingVersions(db, suite.id, source);
   const newest = newestOf(standing.held);
   if (newest !== undefined && !isNewerVersion(version, newest)) {
     return reject(`${name} holds ${source} ${newest}, and ${version} is not newer.`, newest);

@@ -2,6 +2,7 @@
  * The archive over months, for the apt of Debian 12 and of Debian 13 (whose verifier is sqv): keys that rotate, and publications
  * of earlier days as sources, also by apt 3's own snapshots.
  */
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { changeArchiveKey, planKeyChange, type KeyChangeRequest } from '../../src/archive/index.ts';
@@ -48,6 +49,15 @@ async function idOf(serial: number): Promise<string> {
   return (await query.executeTakeFirstOrThrow()).date.toISOString().replace(/[-:]|\.\d{3}/g, '');
 }
 
+/** Waits until a client's clock is behind the Valid-Until of that publication. */
+async function hasExpired(serial: number): Promise<void> {
+  const query = world.db.selectFrom('publications').select('valid_until').where('serial', '=', serial);
+  const { valid_until: until } = await query.executeTakeFirstOrThrow();
+  // apt compares whole seconds, and takes the very last one for valid.
+  const leftMs = (until?.getTime() ?? Number.NaN) + 2_000 - Date.now();
+  if (leftMs > 0) await new Promise((resolve) => setTimeout(resolve, leftMs));
+}
+
 describe.each(RELEASES)('snapshots with the apt of Debian %s', (release) => {
   it('are sources by their own address', async () => {
     for (const serial of [1, 2, 3]) {
@@ -73,7 +83,7 @@ describe('snapshots by the field Snapshots of Release', () => {
       const id = await idOf(serial);
       const update = ['update', '--snapshot', id];
       if (serial === 1) {
-        await new Promise((resolve) => setTimeout(resolve, 3_000));
+        await hasExpired(1);
         await expect(live.run('apt-get', ...update)).rejects.toThrow(/expired/);
         update.push('-o', 'Acquire::Check-Valid-Until=false');
       }
@@ -91,6 +101,47 @@ describe('snapshots by the field Snapshots of Release', () => {
       path: `/archive/main/snapshots/${await idOf(2)}/dists/landing/InRelease`,
       status: 200,
     });
+  });
+});
+
+describe('the option snapshot of one source', () => {
+  it('gives apt of Debian 13 that source as it was, again and again, and leaves the others as they are', async () => {
+    const id = await idOf(2);
+    const apt = await client('trixie');
+    const list = join(apt.folder, 'etc', 'sources.list');
+    const [line = ''] = (await readFile(list, 'utf8')).split('\n');
+    const pinned = line.replace(']', ` snapshot=${id}]`);
+    // It learns from the Release of the live source where snapshots are.
+    await writeFile(list, `${pinned}\n`);
+    expect((await apt.tryUpdate()).stderr).toMatch(/Snapshots not supported/);
+    await writeFile(list, `${line}\n`);
+    await apt.update();
+    await writeFile(list, `${pinned}\n`);
+    for (let n = 1; n <= 2; n += 1) {
+      await apt.update();
+      expect(await apt.packages()).toEqual(['hello=2']);
+    }
+    expect(await apt.download('hello')).toEqual(['hello_2_amd64.deb']);
+    // Beside it a source without the option, by another address: as if it were another archive's.
+    await writeFile(list, `${pinned}\n${line.replace('127.0.0.1', 'localhost')}\n`);
+    await apt.update();
+    const found = await apt.run('apt-cache', 'madison', 'hello');
+    expect(found).toMatch(new RegExp(`hello \\| +2 \\| \\S+/archive/main/snapshots/${id} `));
+    expect(found).toMatch(/hello \| +3 \| \S+localhost\S+\/archive\/main landing/);
+  });
+
+  it('that names a moment before the first publication is refused in words, and one that is switched off stays live', async () => {
+    const apt = await client('trixie');
+    await apt.update();
+    const list = join(apt.folder, 'etc', 'sources.list');
+    const [line = ''] = (await readFile(list, 'utf8')).split('\n');
+    await writeFile(list, `${line.replace(']', ' snapshot=19990101T000000Z]')}\n`);
+    const told = await apt.tryUpdate();
+    expect(told.code).not.toBe(0);
+    expect(told.stderr).toMatch(/snapshots\/19990101T000000Z landing Release' does not have a Release file/);
+    await writeFile(list, `${line.replace(']', ' snapshot=disable]')}\n`);
+    await apt.run('apt-get', 'update', '--snapshot', await idOf(2));
+    expect(await apt.packages()).toEqual(['hello=3']);
   });
 });
 

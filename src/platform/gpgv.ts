@@ -4,11 +4,11 @@
  * and a hash of the SHA-2 family with at least 256 bits.
  * @see gpgv(1), doc/DETAILS of GnuPG
  */
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LandfallError } from './errors.ts';
 import { exec } from './exec.ts';
-import { withTemporaryDirectory } from './files.ts';
 import { dearmor, parseClearsigned, parsePackets } from './openpgp.ts';
 
 export type SignatureCode =
@@ -77,12 +77,12 @@ export async function verifyDetached(input: {
   if (dearmored.blocks !== 1) return bad('signature.multiple', `there are ${dearmored.blocks} signatures`);
   const problem = checkSignaturePacket(dearmored.bytes);
   if (problem !== undefined) return problem;
-  return await withTemporaryDirectory(async (folder) => {
-    const keyring = await writeKeyring(folder, input.keyring);
+  return await inFolder(async (folder) => {
+    const keyring = writeKeyring(folder, input.keyring);
     const signature = join(folder, 'signature');
     const payload = join(folder, 'payload');
-    await writeFile(signature, dearmored.bytes);
-    await writeFile(payload, input.payload);
+    writeFileSync(signature, dearmored.bytes);
+    writeFileSync(payload, input.payload);
     const classes = input.classes ?? ['00'];
     if (input.at === undefined) return await runGpgv(folder, keyring, [signature, payload], classes);
     return await runGpgAt(input.at, folder, keyring, [signature, payload], classes);
@@ -98,13 +98,13 @@ export async function verifyClearsigned(input: {
   if (frame.kind === 'malformed') return bad('signature.malformed', frame.reason);
   const problem = checkSignaturePacket(frame.signature);
   if (problem !== undefined) return problem;
-  return await withTemporaryDirectory(async (folder): Promise<ClearsignedResult> => {
-    const keyring = await writeKeyring(folder, input.keyring);
+  return await inFolder(async (folder): Promise<ClearsignedResult> => {
+    const keyring = writeKeyring(folder, input.keyring);
     const document = join(folder, 'document');
     const payload = join(folder, 'payload');
-    await writeFile(document, input.document);
+    writeFileSync(document, input.document);
     const result = await runGpgv(folder, keyring, ['--output', payload, document], ['01', '00']);
-    return result.kind === 'good' ? { ...result, payload: await readFile(payload) } : result;
+    return result.kind === 'good' ? { ...result, payload: readFileSync(payload) } : result;
   });
 }
 
@@ -224,7 +224,20 @@ function checkSignaturePacket(bytes: Buffer): BadSignature | undefined {
   return undefined;
 }
 
-async function writeKeyring(folder: string, keys: readonly Uint8Array[]): Promise<string> {
+/**
+ * With a folder of its own. A handful of small files: to hand each step to another thread and back costs ten times what the steps
+ * cost, and more than gpgv itself.
+ */
+async function inFolder<Result>(work: (folder: string) => Promise<Result>): Promise<Result> {
+  const folder = mkdtempSync(join(tmpdir(), 'lf-gpgv-'));
+  try {
+    return await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function writeKeyring(folder: string, keys: readonly Uint8Array[]): string {
   const parts = keys.map((key) => {
     const dearmored = dearmor(key, 'PGP PUBLIC KEY BLOCK');
     const packets = dearmored.kind === 'malformed' ? dearmored : parsePackets(dearmored.bytes);
@@ -238,7 +251,7 @@ async function writeKeyring(folder: string, keys: readonly Uint8Array[]): Promis
     });
   });
   const path = join(folder, 'keyring.pgp');
-  await writeFile(path, Buffer.concat(parts));
+  writeFileSync(path, Buffer.concat(parts));
   return path;
 }
 

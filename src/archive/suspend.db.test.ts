@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createArchiveWorld, type ArchiveWorld } from '../../test/scenarios/archive.ts';
-import { SIGNER_FINGERPRINT, SIGNER_MATERIAL, signedTag } from '../../test/scenarios/signed-tag.ts';
+import { SIGNER_FINGERPRINT } from '../../test/scenarios/signed-tag.ts';
+import { addSigner, letInByTag, type Signer } from '../../test/scenarios/tagged-release.ts';
 import {
   buildUpload,
   createWorkerKey,
@@ -18,10 +19,9 @@ import {
   type BuiltUpload,
   type SigningWorker,
 } from '../../test/scenarios/uploads.ts';
-import { jsonText, withTransaction } from '../platform/database.ts';
+import { withTransaction } from '../platform/database.ts';
 import { makeTemporaryDirectory, type TemporaryDirectory } from '../platform/files.ts';
 import { killAgents } from '../platform/gpg.ts';
-import { CHECKS } from '../tags/index.ts';
 import { decisionVerified } from './checks/decision.ts';
 import { checkCodes } from './checks/lists.ts';
 import { decideUpload } from './decide.ts';
@@ -37,8 +37,7 @@ let world: ArchiveWorld;
 let worker: SigningWorker;
 let home: string;
 const built = new Map<string, { changes: string; files: ReadonlyMap<string, Buffer> }>();
-let alice: number;
-let keyId: number;
+let signer: Signer;
 
 beforeAll(async () => {
   scratch = await makeTemporaryDirectory('lf-susp-');
@@ -53,16 +52,7 @@ beforeAll(async () => {
   }
   world = await createArchiveWorld();
   worker = await joinSigningWorker(world, 'anchor', key);
-  const { db } = world;
-  const person = { handle: 'alice', name: 'Alice', email: 'alice@example.org' };
-  alice = (await db.insertInto('people').values(person).returning('id').executeTakeFirstOrThrow()).id;
-  keyId = (
-    await db
-      .insertInto('keys')
-      .values({ person_id: alice, kind: 'ssh', fingerprint: SIGNER_FINGERPRINT, material: SIGNER_MATERIAL })
-      .returning('id')
-      .executeTakeFirstOrThrow()
-  ).id;
+  signer = await addSigner(world);
 }, 120_000);
 
 afterAll(async () => {
@@ -73,67 +63,8 @@ afterAll(async () => {
 
 /** A release that alice's tag let in, as the decision leaves it. */
 async function tagged(version: string): Promise<number> {
-  const { db } = world;
   const submissionId = await requestRelease(world, 'hello', version, 'tag');
-  const commitId = 'c'.repeat(40);
-  const { bytes, objectId } = signedTag({ distro: 'landing', source: 'hello', version, commitId });
-  const git = await db
-    .insertInto('git_repositories')
-    .values({ name: `hello-${submissionId}`, url: `https://forge.example/${submissionId}` })
-    .returning('id')
-    .executeTakeFirstOrThrow();
-  const grant = await db
-    .insertInto('grants')
-    .values({ person_id: alice, action: 'release', suite_pattern: `s${submissionId}`, granted_by: 'test' })
-    .returning('id')
-    .executeTakeFirstOrThrow();
-  const tag = await db
-    .insertInto('tags')
-    .values({
-      git_repository_id: git.id,
-      submission_id: submissionId,
-      ref: `refs/tags/landing/${version}`,
-      object_id: objectId,
-      distro: 'landing',
-    })
-    .returning('id')
-    .executeTakeFirstOrThrow();
-  await db
-    .insertInto('tag_decisions')
-    .values({
-      tag_id: tag.id,
-      outcome: 'accepted',
-      code: 'accepted',
-      sentence: 'Accepted.',
-      checks: jsonText(CHECKS.map(({ code }) => ({ code, outcome: 'passed', detail: '' }))),
-      tag_object: bytes,
-      signature_kind: 'ssh',
-      key_fingerprint: SIGNER_FINGERPRINT,
-      key_material: SIGNER_MATERIAL,
-      person_id: alice,
-      commit_id: commitId,
-      source: 'hello',
-      version,
-      suite_id: world.suiteId,
-      quilt: 'gbp',
-      grant_id: grant.id,
-      decided_by: 'landfall',
-    })
-    .execute();
-  await sql`UPDATE tags SET state = 'accepted', decided_at = now() WHERE id = ${tag.id}`.execute(db);
-  const pack = await world.blobs.put(Buffer.from(`pack ${submissionId}`));
-  if (pack.kind !== 'stored') throw new Error('not stored');
-  await db
-    .insertInto('frozen_inputs')
-    .values({
-      submission_id: submissionId,
-      sha256: pack.sha256,
-      size: pack.size,
-      object_format: 'sha1',
-      tag_object_id: objectId,
-      commit_id: commitId,
-    })
-    .execute();
+  await letInByTag(world, { submissionId, source: 'hello', version, personId: signer.personId });
   return submissionId;
 }
 
@@ -211,11 +142,11 @@ describe('an upload of a tag’s release', () => {
     const uploadId = await deliver(first, '1.0-1');
     const waiting = await tagged('1.0-2');
     const waitingUpload = await deliver(waiting, '1.0-2');
-    const plan = await planRevocation(world.db, keyId);
+    const plan = await planRevocation(world.db, signer.keyId);
     expect(plan?.releases.filter(({ state }) => state === 'under-way').map(({ submissionId }) => submissionId)).toEqual(
       expect.arrayContaining([first, waiting]),
     );
-    const request = { keyId, reason: 'stolen', by: LANDFALL };
+    const request = { keyId: signer.keyId, reason: 'stolen', by: LANDFALL };
     expect(await revokeAndSuspend(world.db, { ...request, suspend: false, hash: 'another' })).toEqual({
       kind: 'out-of-date',
     });
@@ -226,7 +157,7 @@ describe('an upload of a tag’s release', () => {
     expect(result.sentence).toMatch(
       /^The decision that let this release in does not verify: The key SHA256:\S+ of alice was revoked at .* UTC: stolen\.$/,
     );
-    const again = await planRevocation(world.db, keyId);
+    const again = await planRevocation(world.db, signer.keyId);
     const done = await revokeAndSuspend(world.db, { ...request, suspend: true, hash: again?.hash ?? '' });
     expect(done).toMatchObject({
       kind: 'already-revoked',

@@ -3,24 +3,18 @@ import { binaryPayloadSchema, sourcePayloadSchema } from '../contract/jobs.ts';
 import { failAttempt, giveBack } from '../lighthouse/index.ts';
 import { withTransaction } from '../platform/database.ts';
 import { versionHolder } from '../registry/index.ts';
+import { createWorld, type Release, type World } from '../../test/scenarios/world.ts';
 import {
   acceptSource,
-  acceptTag,
-  createWorld,
   deliverUpload,
   failBuild,
-  failPreparation,
   leaseNext,
   planBinaries,
   planSource,
-  prepareSource,
-  releaseSource,
-  releaseToBinaries,
-  seeTag,
   worldTasks,
-  type Release,
-  type World,
-} from '../../test/scenarios/world.ts';
+} from '../../test/scenarios/world-builds.ts';
+import { releaseSource, releaseToBinaries } from '../../test/scenarios/world-path.ts';
+import { acceptTag, failPreparation, prepareSource, seeTag } from '../../test/scenarios/world-tags.ts';
 import { cancelBuild, giveBackBuild } from './index.ts';
 
 let world: World;

@@ -8,19 +8,10 @@ import { runCommand, type CliResult, type CliSurroundings } from '../../test/sce
 import { createKeyRing, type OpenPgpKey } from '../../test/scenarios/keys.ts';
 import { SIGNER_FINGERPRINT, SIGNER_MATERIAL } from '../../test/scenarios/signed-tag.ts';
 import { createHttpWorld, type HttpWorld, type PersonName } from '../../test/scenarios/http-world.ts';
-import {
-  acceptTag,
-  failBuild,
-  leaseNext,
-  prepareSource,
-  planSource,
-  publish,
-  rejectTag,
-  releaseSource,
-  releaseWhole,
-  seeTag,
-  type Release,
-} from '../../test/scenarios/world.ts';
+import type { Release } from '../../test/scenarios/world.ts';
+import { failBuild, leaseNext, planSource, publish } from '../../test/scenarios/world-builds.ts';
+import { releaseSource, releaseWhole } from '../../test/scenarios/world-path.ts';
+import { acceptTag, prepareSource, rejectTag, seeTag } from '../../test/scenarios/world-tags.ts';
 import type { Running } from '../../test/scenarios/lighthouse.ts';
 import { createClient } from '../contract/client.ts';
 import { submissionTraceSchema } from '../contract/submissions.ts';

@@ -1,7 +1,9 @@
 /** The application as clients meet it: refusals in one form, credentials, other sites, bad input, the hook, health. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createHttpWorld, type HttpWorld } from '../../test/scenarios/http-world.ts';
-import { PUBLIC_URL, obstructTag, rejectTag, releaseSource, seeTag } from '../../test/scenarios/world.ts';
+import { PUBLIC_URL } from '../../test/scenarios/world.ts';
+import { releaseSource } from '../../test/scenarios/world-path.ts';
+import { obstructTag, rejectTag, seeTag } from '../../test/scenarios/world-tags.ts';
 import { problemSchema } from '../contract/problem.ts';
 
 let world: HttpWorld;

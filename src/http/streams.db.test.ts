@@ -1,7 +1,9 @@
 /** Logs and events as they come: by range, followed, cut off and gone on with, ended by the server's stop. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createHttpWorld, type HttpWorld } from '../../test/scenarios/http-world.ts';
-import { failBuild, leaseNext, releaseSource, seeTag } from '../../test/scenarios/world.ts';
+import { failBuild, leaseNext } from '../../test/scenarios/world-builds.ts';
+import { releaseSource } from '../../test/scenarios/world-path.ts';
+import { seeTag } from '../../test/scenarios/world-tags.ts';
 import { createClient, type Client } from '../contract/client.ts';
 import { eventsRoute, type Event } from '../contract/events.ts';
 import { followEvents, readMessages } from '../contract/sse.ts';

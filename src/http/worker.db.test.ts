@@ -4,7 +4,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createHttpWorld, type HttpWorld } from '../../test/scenarios/http-world.ts';
 import { createKeyRing, type KeyRing } from '../../test/scenarios/keys.ts';
 import { addJob, addWorker } from '../../test/scenarios/lighthouse.ts';
-import { hash, releaseSource } from '../../test/scenarios/world.ts';
+import { hash } from '../../test/scenarios/world.ts';
+import { releaseSource } from '../../test/scenarios/world-path.ts';
 import { createClient, type Client } from '../contract/client.ts';
 import {
   appendLogRoute,

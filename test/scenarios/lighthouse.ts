@@ -1,4 +1,5 @@
 /** Pools, workers and jobs for tests of whatever hands out work. */
+import { sql } from 'kysely';
 import { randomBytes } from 'node:crypto';
 import { createJob, ensureWorkerPool, type NewJob, type WorkerIdentity } from '../../src/lighthouse/index.ts';
 import { createSecret } from '../../src/lighthouse/identity.ts';
@@ -86,4 +87,39 @@ export async function mustClaim(db: Db, worker: WorkerIdentity): Promise<Running
   const running = await claim(db, worker);
   if (running === undefined) throw new Error(`there is no job for ${worker.name}`);
   return running;
+}
+
+export async function jobRow(db: Db, jobId: number) {
+  return await db.selectFrom('jobs').selectAll().where('id', '=', jobId).executeTakeFirstOrThrow();
+}
+
+export async function attemptRow(db: Db, attemptId: number) {
+  return await db.selectFrom('attempts').selectAll().where('id', '=', attemptId).executeTakeFirstOrThrow();
+}
+
+/** Of all events, in their order. */
+export async function eventKinds(db: Db): Promise<string[]> {
+  return (await db.selectFrom('events').select('kind').orderBy('id').execute()).map((row) => row.kind);
+}
+
+/** Every lease has run out a second ago. */
+export async function letLeasesRunOut(db: Db): Promise<void> {
+  await sql`UPDATE attempts SET lease_expires_at = clock_timestamp() - interval '1 second' WHERE state = 'running'`.execute(
+    db,
+  );
+}
+
+/** No job waits any more before it is tried again. */
+export async function skipPause(db: Db): Promise<void> {
+  await sql`UPDATE jobs SET not_before = now() - interval '1 second'`.execute(db);
+}
+
+/** Background tasks that wait, in their order. */
+export async function queuedTasks(db: Db): Promise<{ task: string; payload: unknown }[]> {
+  const { rows } = await sql<{ task: string; payload: unknown }>`
+    SELECT t.identifier AS task, j.payload
+    FROM graphile_worker._private_jobs j JOIN graphile_worker._private_tasks t ON t.id = j.task_id ORDER BY j.id`.execute(
+    db,
+  );
+  return rows;
 }

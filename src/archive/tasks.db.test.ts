@@ -28,19 +28,23 @@ interface Waiting {
   readonly task_identifier: string;
   readonly payload: unknown;
   readonly key: string | null;
+  /** Than the moment at which the last task ran, by the clock that it had. */
   readonly later: boolean;
 }
 
+let ranAt = new Date(0);
+
 async function waiting(): Promise<readonly Waiting[]> {
   const { rows } = await sql<Waiting>`
-    SELECT t.identifier AS task_identifier, j.payload, j.key, j.run_at > now() AS later
+    SELECT t.identifier AS task_identifier, j.payload, j.key, j.run_at > ${ranAt} AS later
     FROM graphile_worker._private_jobs j JOIN graphile_worker._private_tasks t ON t.id = j.task_id
     ORDER BY j.id`.execute(world.db);
   return rows;
 }
 
 async function run(task: string, payload: unknown): Promise<void> {
-  const handler = archiveTasks({ ...world.deps, clock: fixedClock(new Date()) })[task];
+  ranAt = new Date();
+  const handler = archiveTasks({ ...world.deps, clock: fixedClock(ranAt) })[task];
   if (handler === undefined) throw new Error(`there is no task ${task}`);
   await handler(payload, { signal: new AbortController().signal, attempt: 1, maxAttempts: 25 });
 }
@@ -173,9 +177,9 @@ describe('the task that publishes', () => {
     const seconds = rows.map(({ date }) => date.getTime() / 1_000);
     expect(new Set(seconds).size).toBe(seconds.length);
     expect(seconds).toEqual([...seconds].sort((a, b) => a - b));
-    // One a second at most; a burst of a few seconds gives a few.
+    // One a second at most, however long the burst took; and fewer than there were changes.
     expect(rows.length - 1).toBeLessThanOrEqual((seconds.at(-1) ?? 0) - (seconds[0] ?? 0) + 1);
-    expect(rows.length).toBeLessThan(50);
+    expect(rows.length - 1).toBeLessThan(100);
   });
 
   it('comes again a second later when another publisher works on the suite', async () => {
@@ -194,7 +198,8 @@ describe('the task that publishes', () => {
   it('comes again when the second of the last publication is not over', async () => {
     await world.publish();
     await putBinary(world, { name: 'hello', version: '1', architecture: 'all' });
-    await sql`UPDATE publications SET date = date_trunc('second', clock_timestamp()) + interval '1 second'`.execute(
+    // As far ahead as is not yet a clock that went wrong, however slow this machine is.
+    await sql`UPDATE publications SET date = date_trunc('second', clock_timestamp()) + interval '4 seconds'`.execute(
       world.db,
     );
     await run('archive.publish', { suiteId: world.suiteId });

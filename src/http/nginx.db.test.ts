@@ -95,7 +95,7 @@ ${site}
     output: { file: join(folder, 'said.log') },
     ...(user === undefined ? {} : { user }),
   });
-  for (let tries = 0; tries < 200; tries += 1) {
+  for (let tries = 0; tries < 2_000; tries += 1) {
     if (
       await fetch(theirs).then(
         () => true,

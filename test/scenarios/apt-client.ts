@@ -42,6 +42,9 @@ export interface AptClient {
   source(name: string): Promise<string[]>;
 }
 
+/** Only what never ends is a failure. */
+const APT_DEADLINE_MS = 300_000;
+
 /** Releases whose apts read what is published. */
 const CLIENTS = ['bookworm', 'trixie'] as const;
 
@@ -144,7 +147,7 @@ async function createOne(
   ].flatMap((option) => ['-o', option]);
   const apt = async (program: string, args: readonly string[], anyCode = false): Promise<ExecResult> =>
     await exec(prefixed(inRoot(root, folder), [program, ...options, ...args]), {
-      deadlineMs: 60_000,
+      deadlineMs: APT_DEADLINE_MS,
       cwd: join(folder, 'work'),
       ...(anyCode ? { okCodes: 'any' as const } : {}),
     });

@@ -35,11 +35,14 @@ export function openStreamDesk(deps: Pick<HttpDeps, 'limits' | 'shutdown' | 'log
           headers: { 'retry-after': '5' },
         });
       }
-      open += 1;
       const controller = new AbortController();
       // The producer is told of all three: the answer's end, the client's going away, the server's stop.
       const ended = AbortSignal.any([controller.signal, c.req.raw.signal, deps.shutdown]);
-      ended.addEventListener('abort', () => (open -= 1), { once: true });
+      // A client that has gone already would never be taken off the count.
+      if (!ended.aborted) {
+        open += 1;
+        ended.addEventListener('abort', () => (open -= 1), { once: true });
+      }
       const source = produce(ended)[Symbol.asyncIterator]();
       const body = new ReadableStream<Uint8Array>(
         {
@@ -68,4 +71,23 @@ export function openStreamDesk(deps: Pick<HttpDeps, 'limits' | 'shutdown' | 'log
       return new Response(body, { status, headers: { ...init.headers } });
     },
   };
+}
+
+/**
+ * Hands on `pieces` while `mayRead` says yes, which is asked again before a piece when the last answer is older than `everyMs`: a
+ * revoked reader sees no more of what goes on.
+ */
+export async function* whileAllowed<T>(
+  pieces: AsyncIterable<T>,
+  mayRead: () => Promise<boolean>,
+  everyMs: number,
+): AsyncGenerator<T, void, undefined> {
+  let askedAt = performance.now();
+  for await (const piece of pieces) {
+    if (performance.now() - askedAt >= everyMs) {
+      if (!(await mayRead())) return;
+      askedAt = performance.now();
+    }
+    yield piece;
+  }
 }

@@ -133,6 +133,10 @@ test('unknown and expired tokens, and what is no public key, are refused', async
     status: 401,
     code: 'join.unknown-token',
   });
+  // Before the key is read: whoever has no token costs no reading.
+  expect(await joinWorker(db, { token: 'lfj_nothing', openpgpKey: Buffer.from('no key') })).toMatchObject({
+    code: 'join.unknown-token',
+  });
   expect(await joinWorker(db, { token: await invite('a', 0), openpgpKey: key(0).armored })).toMatchObject({
     code: 'join.expired-token',
   });

@@ -73,6 +73,13 @@ export type JoinResult =
  * worker has not yet made contact with the first.
  */
 export async function joinWorker(db: Db, request: JoinRequest): Promise<JoinResult> {
+  // First what costs least: nobody without a token has us read a key.
+  const known = await db
+    .selectFrom('join_tokens')
+    .select('id')
+    .where('secret_sha256', '=', secretHash(request.token))
+    .executeTakeFirst();
+  if (known === undefined) return unknownToken();
   const key = await readKey(request.openpgpKey);
   if (key.kind === 'invalid-key')
     return refuse(409, 'worker.invalid-key', `the worker's OpenPGP key cannot be used: ${key.reason}`);
@@ -98,7 +105,7 @@ export async function joinWorker(db: Db, request: JoinRequest): Promise<JoinResu
       WHERE t.secret_sha256 = ${secretHash(request.token)}
       FOR UPDATE OF t`.execute(trx);
     const token = rows[0];
-    if (token === undefined) return refuse(401, 'join.unknown-token', 'the join token is not known');
+    if (token === undefined) return unknownToken();
     if (token.expired) return refuse(401, 'join.expired-token', 'the join token has expired; ask for a new one');
 
     const { secret, sha256 } = createSecret('lfw');
@@ -180,6 +187,10 @@ export async function joinWorker(db: Db, request: JoinRequest): Promise<JoinResu
     await recordAudit(trx, { actor, action: 'worker.joined', subject: `worker ${token.worker_name}`, detail: data });
     return { ...answer, workerId: worker.id };
   });
+}
+
+function unknownToken(): JoinResult {
+  return refuse(401, 'join.unknown-token', 'the join token is not known');
 }
 
 function refuse(status: 401 | 409, code: string, reason: string): JoinResult {

@@ -2,9 +2,10 @@
  * The agent against a real Lighthouse over HTTP: joining, a source job from a real frozen pack, and what may go wrong on the way.
  * Builds in sandboxes are test/e2e/worker.e2e.test.ts.
  */
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { parseClearsigned } from '../debian/clearsign.ts';
 import { parseChanges } from '../debian/changes.ts';
@@ -23,7 +24,7 @@ import { createFolderBlobStore, type BlobStore } from '../platform/blobs.ts';
 import { systemClock } from '../platform/clock.ts';
 import { isConnectionError, withTransaction } from '../platform/database.ts';
 import { exec } from '../platform/exec.ts';
-import { makeTemporaryDirectory, sha256 as hashOf, type TemporaryDirectory } from '../platform/files.ts';
+import { exists, makeTemporaryDirectory, sha256 as hashOf, type TemporaryDirectory } from '../platform/files.ts';
 import { exportPublicKey, killAgents, verifyClearsigned, verifyDetached } from '../platform/gpg.ts';
 import { silentLogger } from '../platform/log.ts';
 import { statePaths } from '../platform/paths.ts';
@@ -456,3 +457,24 @@ async function until(condition: () => boolean): Promise<void> {
   for (let round = 0; round < 300 && !condition(); round += 1) await new Promise((resolve) => setTimeout(resolve, 50));
   expect(condition()).toBe(true);
 }
+
+test('a worker that cannot keep the files of a job says so, and the job waits before it is tried again', async () => {
+  await start();
+  const jobs = join(folder.path, 'worker', 'jobs');
+  for (let round = 0; round < 300 && !(await exists(join(folder.path, 'worker', 'identity.json'))); round += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await rm(jobs, { recursive: true });
+  await writeFile(jobs, 'a file where a folder was');
+  const jobId = await addSourceJob();
+  expect(await attemptIn(jobId, 'infrastructure-failed', 'lost')).toMatchObject({
+    state: 'infrastructure-failed',
+    code: 'worker.folder',
+    reason: expect.stringContaining('cannot keep the files of a job') as string,
+  });
+  const { rows } = await sql<{ waits: boolean; failures: number }>`
+    SELECT not_before > changed_at AS waits, infrastructure_failures AS failures FROM jobs WHERE id = ${jobId}`.execute(
+    world.db,
+  );
+  expect(rows).toEqual([{ waits: true, failures: 0 }]);
+});

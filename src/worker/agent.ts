@@ -213,7 +213,6 @@ async function work(
   const log = options.log.child({ job: lease.jobId, attempt: lease.attemptId });
   log.info(`begins with ${title}`);
   const folder = join(jobsFolder(options), `attempt-${lease.attemptId}-${lease.token}`);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
 
   // Ends the work itself, and what is said about it: the latter outlives a stop for a farewell.
   const effort = new AbortController();
@@ -235,13 +234,11 @@ async function work(
     signal: speech.signal,
     onRetry: (error, pauseMs) => log.warn({ error, pauseMs }, 'the server is away; trying again'),
   });
-  const stream = await openLogStream({
-    file: join(folder, 'build.log'),
-    target: {
-      append: (offset, bytes) => attempt.append(offset, bytes),
-      markPhase: (name, at) => attempt.markPhase(name, at),
-    },
+  const stream = await openJob(folder, attempt).catch(async (error: unknown) => {
+    await giveUp(options, identity, lease, error);
+    await removeTree(folder).catch(() => undefined);
   });
+  if (stream === undefined) return;
   let facts: Facts = {};
   let delivering = false;
   const heart = beat({
@@ -305,6 +302,35 @@ async function work(
     await stream.close().catch(() => undefined);
     await removeTree(folder);
   }
+}
+
+/** The job's folder, with its log. */
+async function openJob(folder: string, attempt: AttemptClient): Promise<LogStream> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return await openLogStream({
+    file: join(folder, 'build.log'),
+    target: {
+      append: (offset, bytes) => attempt.append(offset, bytes),
+      markPhase: (name, at) => attempt.markPhase(name, at),
+    },
+  });
+}
+
+/**
+ * Says that this machine cannot even begin. Unsaid, the job would come back with the next poll, and again, as fast as the two
+ * sides can talk; said, it waits a while, longer each time.
+ */
+async function giveUp(options: WorkerOptions, identity: WorkerIdentity, lease: Lease, error: unknown): Promise<void> {
+  const { log, signal } = options;
+  const reason = `the worker cannot keep the files of a job: ${describeError(error)}`;
+  log.error({ error, job: lease.jobId, attempt: lease.attemptId }, reason);
+  const attempt = createAttemptClient({
+    client: identity.client,
+    lease,
+    signal,
+    onRetry: (why, pauseMs) => log.warn({ error: why, pauseMs }, 'the server is away; trying again'),
+  });
+  await attempt.fail({ kind: 'unavailable', code: 'worker.folder', reason, facts: {} });
 }
 
 /** Faults that come from what the job asks, and would come on every machine. */

@@ -5,14 +5,17 @@
 import { logRoute } from '../../contract/logs.ts';
 import { followLog, getAttempt, readLog } from '../../lighthouse/index.ts';
 import { contentRange, selectRange } from '../byte-range.ts';
+import { authenticate } from '../callers.ts';
 import type { HttpDeps } from '../deps.ts';
 import { INERT_POLICY } from '../hardening.ts';
 import { notFound } from '../refusal.ts';
-import type { StreamDesk } from '../streams.ts';
+import { whileAllowed, type StreamDesk } from '../streams.ts';
 import { audiencesOfCaller, type Api } from './shared.ts';
 
 /** Readers are woken when a log grows; this is for the signal that was lost, and must cost little with a thousand readers. */
 const LOOK_AGAIN_MS = 10_000;
+/** How long a reader of a log that is not for everybody goes on without being looked at again. */
+const ASK_AGAIN_MS = 15_000;
 
 export function logRoutes(app: Api, deps: HttpDeps, streams: StreamDesk): void {
   app.openapi(logRoute, async (c) => {
@@ -22,6 +25,14 @@ export function logRoutes(app: Api, deps: HttpDeps, streams: StreamDesk): void {
     if (attempt === undefined || !audiencesOfCaller(c.get('caller')).includes(attempt.audience)) {
       throw notFound('such log');
     }
+    const authorization = c.req.header('authorization');
+    const following = (from: number, signal: AbortSignal): AsyncIterable<Uint8Array> => {
+      const pieces = followLog(deps, id, { from, signal, pollMs: LOOK_AGAIN_MS });
+      if (attempt.audience === 'public') return pieces;
+      const mayRead = async (): Promise<boolean> =>
+        audiencesOfCaller(await authenticate(deps, authorization)).includes(attempt.audience);
+      return whileAllowed(pieces, mayRead, ASK_AGAIN_MS);
+    };
     const headers = {
       'content-type': 'text/plain; charset=utf-8',
       'content-security-policy': INERT_POLICY,
@@ -31,21 +42,17 @@ export function logRoutes(app: Api, deps: HttpDeps, streams: StreamDesk): void {
     };
     if (c.req.header('accept')?.includes('text/event-stream') === true) {
       const start = lastEventByte(c.req.header('last-event-id')) ?? from ?? 0;
-      return streams.respond(
-        c,
-        (signal) => asEvents(followLog(deps, id, { from: start, signal, pollMs: LOOK_AGAIN_MS }), start),
-        {
-          headers: {
-            ...headers,
-            'content-type': 'text/event-stream',
-            'cache-control': 'no-store',
-            'x-accel-buffering': 'no',
-          },
+      return streams.respond(c, (signal) => asEvents(following(start, signal), start), {
+        headers: {
+          ...headers,
+          'content-type': 'text/event-stream',
+          'cache-control': 'no-store',
+          'x-accel-buffering': 'no',
         },
-      );
+      });
     }
     if (follow === '1') {
-      return streams.respond(c, (signal) => followLog(deps, id, { from: from ?? 0, signal, pollMs: LOOK_AGAIN_MS }), {
+      return streams.respond(c, (signal) => following(from ?? 0, signal), {
         headers: { ...headers, 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
       });
     }

@@ -56,33 +56,16 @@ async function collectSome(
   const { published } = await deps.storage(archive.name);
   return await withTransaction(deps.db, async (trx) => {
     await lockArchive(trx, archive.id);
+    // Locked first, and looked at again then: a source that is being prepared may take a tarball from the pool at this moment
+    // (sources/store.ts), which only a look behind its lock sees.
+    const found = await sql<{ id: number }>`
+      ${NEEDED(archive.id)}
+      SELECT f.id FROM pool_files f WHERE f.archive_id = ${archive.id} AND ${UNNEEDED} ORDER BY f.id LIMIT ${BATCH}
+      FOR UPDATE OF f`.execute(trx);
     const { rows } = await sql<GoneFile>`
-      WITH needed AS (
-        SELECT m.source_package_id AS source_id, NULL::bigint AS binary_id FROM suite_sources m JOIN suites s ON s.id = m.suite_id
-          WHERE s.archive_id = ${archive.id} AND ${inSomePublication}
-        UNION
-        SELECT b.source_package_id, b.id FROM suite_binaries m JOIN suites s ON s.id = m.suite_id
-          JOIN binary_packages b ON b.id = m.binary_package_id
-          WHERE s.archive_id = ${archive.id} AND ${inSomePublication})
+      ${NEEDED(archive.id)}
       INSERT INTO collected_pool_files (pool_file_id)
-      SELECT f.id FROM pool_files f
-      WHERE f.archive_id = ${archive.id}
-        AND NOT EXISTS (SELECT 1 FROM collected_pool_files c WHERE c.pool_file_id = f.id)
-        AND NOT EXISTS (SELECT 1 FROM taken_down_files t WHERE t.sha256 = f.sha256)
-        AND EXISTS (SELECT 1 FROM package_files p WHERE p.pool_file_id = f.id)
-        AND NOT EXISTS (
-          SELECT 1 FROM package_files p
-          WHERE p.pool_file_id = f.id AND (
-            p.source_package_id IN (SELECT source_id FROM needed)
-            OR p.binary_package_id IN (SELECT binary_id FROM needed WHERE binary_id IS NOT NULL)
-            OR (p.source_package_id IS NOT NULL
-              AND NOT EXISTS (SELECT 1 FROM suite_sources e WHERE e.source_package_id = p.source_package_id))
-            OR (p.binary_package_id IS NOT NULL
-              AND NOT EXISTS (SELECT 1 FROM suite_binaries e WHERE e.binary_package_id = p.binary_package_id))))
-        AND NOT EXISTS (
-          SELECT 1 FROM origs o JOIN versions v ON v.submission_id = o.submission_id AND v.state = 'reserved'
-          WHERE o.sha256 = f.sha256)
-      ORDER BY f.id LIMIT ${BATCH}
+      SELECT f.id FROM pool_files f WHERE f.id = ANY (${found.rows.map(({ id }) => id)}::bigint[]) AND ${UNNEEDED} ORDER BY f.id
       RETURNING pool_file_id AS id,
         (SELECT path FROM pool_files WHERE id = pool_file_id) AS path,
         (SELECT size FROM pool_files WHERE id = pool_file_id) AS size`.execute(trx);
@@ -98,3 +81,31 @@ const inSomePublication = sql<boolean>`(m.removed_serial IS NULL OR m.removed_se
     (SELECT max(n.serial) FROM publications n WHERE n.suite_id = s.id AND n.state = 'published'), 0)
   OR EXISTS (SELECT 1 FROM publications p WHERE p.suite_id = s.id
     AND p.serial >= m.added_serial AND p.serial < m.removed_serial AND (p.state <> 'published' OR ${IS_KEPT})))`;
+
+/** What packages of the archive some suite or kept publication has: `needed`, by the ids of source and binary. */
+const NEEDED = (archiveId: number) => sql`
+  WITH needed AS (
+    SELECT m.source_package_id AS source_id, NULL::bigint AS binary_id FROM suite_sources m JOIN suites s ON s.id = m.suite_id
+      WHERE s.archive_id = ${archiveId} AND ${inSomePublication}
+    UNION
+    SELECT b.source_package_id, b.id FROM suite_binaries m JOIN suites s ON s.id = m.suite_id
+      JOIN binary_packages b ON b.id = m.binary_package_id
+      WHERE s.archive_id = ${archiveId} AND ${inSomePublication})`;
+
+/** True of a row `f` of pool_files whose bytes nothing needs any more. */
+const UNNEEDED = sql<boolean>`(
+  NOT EXISTS (SELECT 1 FROM collected_pool_files c WHERE c.pool_file_id = f.id)
+  AND NOT EXISTS (SELECT 1 FROM taken_down_files t WHERE t.sha256 = f.sha256)
+  AND EXISTS (SELECT 1 FROM package_files p WHERE p.pool_file_id = f.id)
+  AND NOT EXISTS (
+    SELECT 1 FROM package_files p
+    WHERE p.pool_file_id = f.id AND (
+      p.source_package_id IN (SELECT source_id FROM needed)
+      OR p.binary_package_id IN (SELECT binary_id FROM needed WHERE binary_id IS NOT NULL)
+      OR (p.source_package_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM suite_sources e WHERE e.source_package_id = p.source_package_id))
+      OR (p.binary_package_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM suite_binaries e WHERE e.binary_package_id = p.binary_package_id))))
+  AND NOT EXISTS (
+    SELECT 1 FROM origs o JOIN versions v ON v.submission_id = o.submission_id AND v.state = 'reserved'
+    WHERE o.sha256 = f.sha256))`;

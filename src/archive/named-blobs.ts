@@ -2,8 +2,10 @@
  * Which stored bytes the database names, and for how long. One definition for all who ask: the collector keeps these, the
  * check reads these, a backup copies these.
  *
- * Bytes that were taken down (takedown/) are named by nothing. A name in the pool whose bytes were collected (see collect-packages.ts) names them no more, and neither do the records of
- * how they came in: the upload, the attempt, the tarballs of the submission.
+ * Bytes that were taken down (takedown/) are named by nothing. A name in the pool whose bytes were collected (see
+ * collect-packages.ts) names them no more, and neither do the records of how they came in: the upload, the attempt, the tarballs
+ * of the submission. What is still under way (a version that is being built, an upload that nobody decided yet) keeps its bytes,
+ * whatever was collected under other names.
  */
 import { sql } from 'kysely';
 import type { Db } from '../platform/database.ts';
@@ -23,9 +25,11 @@ export const NAMED_BLOBS = sql<{ sha256: string; size: number }>`
   UNION ALL SELECT f.sha256, f.size FROM frozen_inputs f
   UNION ALL SELECT s.changelog_sha256, s.changelog_size FROM source_packages s WHERE s.changelog_sha256 IS NOT NULL
   UNION ALL SELECT f.sha256, f.size FROM origs f JOIN submissions s ON s.id = f.submission_id
-    WHERE NOT ${collectedAfter('f.sha256', 's.created_at')}
+    WHERE EXISTS (SELECT 1 FROM versions v WHERE v.submission_id = s.id AND v.state = 'reserved')
+      OR NOT ${collectedAfter('f.sha256', 's.created_at')}
   UNION ALL SELECT f.sha256, f.size FROM upload_files f JOIN uploads u ON u.id = f.upload_id
-    WHERE u.state <> 'rejected' AND NOT ${collectedAfter('f.sha256', 'u.received_at')}
+    WHERE u.state IN ('received', 'held')
+      OR (u.state = 'accepted' AND NOT ${collectedAfter('f.sha256', 'u.received_at')})
   UNION ALL SELECT f.sha256, f.size FROM attempt_files f JOIN attempts a ON a.id = f.attempt_id
     WHERE (a.ended_at IS NULL
         OR (a.state = 'succeeded' AND NOT ${collectedAfter('f.sha256', 'a.ended_at')})

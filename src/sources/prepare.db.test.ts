@@ -5,12 +5,14 @@
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { debianFiles, tagRelease } from '../../test/scenarios/git-package.ts';
 import { createRepository, type TestRepository } from '../../test/scenarios/git-repository.ts';
 import { createTagWorld, type TagWorld } from '../../test/scenarios/git-world.ts';
 import { createKeyRing, type KeyRing, type OpenPgpKey } from '../../test/scenarios/keys.ts';
 import { serveFolder, type StaticServer } from '../../test/scenarios/static-server.ts';
+import { withTransaction } from '../platform/database.ts';
 import { exec } from '../platform/exec.ts';
 import { makeTemporaryDirectory, sha256File, type TemporaryDirectory } from '../platform/files.ts';
 import { clearSign, exportPublicKey } from '../platform/gpg.ts';
@@ -245,6 +247,33 @@ describe('the upstream tarballs of a release', () => {
     const submissionId = await prepare(`!pristine-tar=${pristineTar}`);
     expect(await found(submissionId)).toEqual({ provenance: ['archive'], names: NAMES });
     await expectBytesOf(submissionId, folder);
+  });
+
+  test('H10 are looked for again when the pool lost them between the look and the word', async () => {
+    const { rows } = await sql<{ id: number }>`SELECT id FROM pool_files WHERE archive_id = ${world.archiveId}`.execute(
+      world.db,
+    );
+    const ids = rows.map(({ id }) => id);
+    let prepared: Promise<number> = Promise.resolve(0);
+    await withTransaction(world.db, async (trx) => {
+      // As the collector does it: locked, marked, and told to others when it is done.
+      await trx.selectFrom('pool_files').select('id').where('id', 'in', ids).forUpdate().execute();
+      for (const id of ids) await trx.insertInto('collected_pool_files').values({ pool_file_id: id }).execute();
+      prepared = prepare(`!pristine-tar=${pristineTar}`);
+      prepared.catch(() => undefined);
+      await expect
+        .poll(
+          async () => {
+            const { rows: waiting } = await sql<{ n: number }>`SELECT count(*)::int AS n FROM pg_stat_activity
+              WHERE datname = current_database() AND wait_event_type = 'Lock'`.execute(world.db);
+            return waiting[0]?.n;
+          },
+          { timeout: 60_000, interval: 20 },
+        )
+        .toBe(1);
+    });
+    expect((await found(await prepared)).provenance).toEqual(['parent']);
+    await world.db.deleteFrom('collected_pool_files').where('pool_file_id', 'in', ids).execute();
   });
 
   test('stay what they were found to be when the task runs again after the pool has changed', async () => {

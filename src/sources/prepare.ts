@@ -22,12 +22,27 @@ import { isOrigName, type Provenance } from './model.ts';
 import { fetchParentOrigs } from './parent-sources.ts';
 import { makePristineOrigs } from './pristine-tar.ts';
 import { unpackFrozenInput } from './recipe.ts';
-import { findAcceptedTag, findPoolFiles, isReserved, recordOrigs, type AcceptedTag, type Orig } from './store.ts';
+import {
+  findAcceptedTag,
+  findPoolFiles,
+  holdLentFiles,
+  isReserved,
+  recordOrigs,
+  type AcceptedTag,
+  type Orig,
+} from './store.ts';
 
 export interface SourceDeps {
   readonly db: Db;
   readonly blobs: BlobStore;
   readonly paths: Paths;
+}
+
+interface Found {
+  readonly kind: 'found';
+  readonly origs: readonly Orig[];
+  /** A pool has the bytes, and nothing was stored for it. */
+  readonly lent?: boolean;
 }
 
 interface NoOrig {
@@ -47,10 +62,21 @@ export async function prepareSource(deps: SourceDeps, submissionId: number): Pro
       reason: 'it has no accepted tag',
     });
   }
-  const found = tag.quilt === 'native' ? [] : await findOrigs(deps, tag);
-  await withTransaction(deps.db, async (trx) => {
-    if (Array.isArray(found)) await proceed(trx, tag, found);
-    else await giveUp(trx, tag, found);
+  while (!(await decide(deps, tag)));
+}
+
+/** False when what a pool was to lend was collected meanwhile: then it is looked for again (H10). */
+async function decide(deps: SourceDeps, tag: AcceptedTag): Promise<boolean> {
+  const found: Found | NoOrig = tag.quilt === 'native' ? { kind: 'found', origs: [] } : await findOrigs(deps, tag);
+  return await withTransaction(deps.db, async (trx) => {
+    if (found.kind === 'none') {
+      await giveUp(trx, tag, found);
+      return true;
+    }
+    const hashes = found.origs.map(({ sha256 }) => sha256);
+    if (found.lent === true && !(await holdLentFiles(trx, hashes))) return false;
+    await proceed(trx, tag, found.origs);
+    return true;
   });
 }
 
@@ -78,20 +104,18 @@ async function giveUp(trx: Trx, tag: AcceptedTag, reason: NoOrig): Promise<void>
   });
 }
 
-async function findOrigs(deps: SourceDeps, tag: AcceptedTag): Promise<Orig[] | NoOrig> {
+async function findOrigs(deps: SourceDeps, tag: AcceptedTag): Promise<Found | NoOrig> {
   const version = parseVersion(tag.version);
   if ('kind' in version) throw new Error(`the accepted version ${tag.version} is not one`);
   const wanted = { source: tag.source, upstream: upstreamOf(version) };
   const parents = await suiteParents(deps.db, tag.suiteId);
 
   const own = await poolOrigs(deps.db, [tag.archiveId], wanted);
-  if (own.length > 0) return own.map((orig) => ({ ...orig, provenance: 'archive', detail: "this archive's pool" }));
+  if (own.length > 0) return lent(own, 'archive', "this archive's pool");
   for (const parent of parents) {
     if (parent.kind === 'suite') {
       const theirs = await poolOrigs(deps.db, [parent.archiveId], wanted);
-      if (theirs.length > 0) {
-        return theirs.map((orig) => ({ ...orig, provenance: 'parent', detail: `the archive ${parent.archive}` }));
-      }
+      if (theirs.length > 0) return lent(theirs, 'parent', `the archive ${parent.archive}`);
       continue;
     }
     const origs = await inScratch(deps, async (folder) => {
@@ -99,16 +123,22 @@ async function findOrigs(deps: SourceDeps, tag: AcceptedTag): Promise<Orig[] | N
       const names = await fetchParentOrigs(parent, wanted, state, folder);
       return await keep(deps.blobs, folder, names, 'parent', `${parent.name} (${parent.uri} ${parent.suite})`);
     });
-    if (origs.length > 0) return origs;
+    if (origs.length > 0) return { kind: 'found', origs };
   }
   return await inScratch(deps, async (folder) => await fromSignedObjects(deps, tag, wanted, folder));
 }
+
+function lent(files: readonly LentFile[], provenance: Provenance, detail: string): Found {
+  return { kind: 'found', lent: true, origs: files.map((file) => ({ ...file, provenance, detail })) };
+}
+
+type LentFile = Pick<Orig, 'name' | 'sha256' | 'size'>;
 
 async function poolOrigs(
   db: Db,
   archiveIds: readonly number[],
   wanted: { source: string; upstream: string },
-): Promise<{ name: string; sha256: string; size: number }[]> {
+): Promise<LentFile[]> {
   const files = await findPoolFiles(db, archiveIds, `${wanted.source}_${wanted.upstream}.orig`);
   return files
     .filter(({ name }) => isOrigName(name, wanted.source, wanted.upstream))
@@ -121,7 +151,7 @@ async function fromSignedObjects(
   tag: AcceptedTag,
   wanted: { source: string; upstream: string },
   folder: string,
-): Promise<Orig[] | NoOrig> {
+): Promise<Found | NoOrig> {
   const upstream = tag.upstreamCommitId;
   if (upstream === undefined) {
     return {
@@ -141,7 +171,8 @@ async function fromSignedObjects(
     const commits = { pristineTar: tag.pristineTarCommitId, upstream };
     const made = await makePristineOrigs(gitDir, commits, wanted, folder);
     if (made.kind === 'made') {
-      return await keep(deps.blobs, folder, made.names, 'pristine-tar', `the signed commit ${tag.pristineTarCommitId}`);
+      const detail = `the signed commit ${tag.pristineTarCommitId}`;
+      return { kind: 'found', origs: await keep(deps.blobs, folder, made.names, 'pristine-tar', detail) };
     }
     return {
       kind: 'none',
@@ -151,7 +182,8 @@ async function fromSignedObjects(
     };
   }
   const name = await makeOrig(gitDir, upstream, wanted, folder);
-  return await keep(deps.blobs, folder, [name], 'upstream-commit', `made from the upstream commit ${upstream}`);
+  const detail = `made from the upstream commit ${upstream}`;
+  return { kind: 'found', origs: await keep(deps.blobs, folder, [name], 'upstream-commit', detail) };
 }
 
 /** Puts files into the blob store, which is the only place where their bytes are kept. */

@@ -1,4 +1,5 @@
 /** The tables of this module: which origs a submission has. It reads what the decision on its tag has left. */
+import { sql } from 'kysely';
 import type { Db, Trx } from '../platform/database.ts';
 import type { ObjectFormat } from '../platform/git.ts';
 import { QUILT_MODES, type QuiltMode } from './recipe.ts';
@@ -89,6 +90,21 @@ export async function recordOrigs(trx: Trx, submissionId: number, origs: readonl
     .values(origs.map((orig) => ({ submission_id: submissionId, ...orig })))
     .onConflict((conflict) => conflict.columns(['submission_id', 'name']).doNothing())
     .execute();
+}
+
+/**
+ * Holds the pool files that lend their bytes, until the transaction ends; false when one of them was collected since it was found.
+ * The collector locks what it takes and looks again behind that, so it either came before or sees the rows of this transaction.
+ */
+export async function holdLentFiles(trx: Trx, hashes: readonly string[]): Promise<boolean> {
+  if (hashes.length === 0) return true;
+  const wanted = [...new Set(hashes)];
+  await trx.selectFrom('pool_files').select('id').where('sha256', 'in', wanted).orderBy('id').forShare().execute();
+  const { rows } = await sql<{ lent: number }>`
+    SELECT count(DISTINCT f.sha256) AS lent FROM pool_files f
+    WHERE f.sha256 = ANY (${wanted}::text[])
+      AND NOT EXISTS (SELECT 1 FROM collected_pool_files c WHERE c.pool_file_id = f.id)`.execute(trx);
+  return Number(rows[0]?.lent) === wanted.length;
 }
 
 /** Pool files whose name begins as the origs of a source do, of one archive or of all others that the suite builds on. */

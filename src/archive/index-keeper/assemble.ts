@@ -9,11 +9,13 @@ import type { ObjectWriter } from '../../platform/objects.ts';
 import type { Chunk } from './chunk.ts';
 import { formatOf } from './format.ts';
 import type { IndexFile, IndexTarget } from './keeper.ts';
+import { borrowPiece, returnPiece } from './memory.ts';
 import { streamEnd, streamHeader, type XzRecord } from './xz-blocks.ts';
 
-const WRITE_BYTES = 1024 * 1024;
-
-/** Writes `STEM.gz`, and `STEM.xz` where the format has it; when it fails, neither is left. */
+/**
+ * Writes `STEM.gz`, and `STEM.xz` where the format has it; when it fails, neither is left. Does not look at a chunk any more once it
+ * asks for the next.
+ */
 export async function writeIndexFiles(chunks: AsyncIterable<Chunk>, target: IndexTarget): Promise<IndexFile[]> {
   const { batch, prefix, stem } = target;
   const plain = new Sum();
@@ -59,10 +61,10 @@ class Sum {
   }
 }
 
-/** Hands small pieces on in large ones. */
+/** Hands small pieces on in large ones. What it was given may be written over as soon as `write` returns. */
 class LargePieces {
   readonly #writer: ObjectWriter;
-  #waiting: Buffer[] = [];
+  #waiting: Buffer | undefined = borrowPiece();
   #size = 0;
 
   constructor(writer: ObjectWriter) {
@@ -70,24 +72,38 @@ class LargePieces {
   }
 
   async write(bytes: Buffer): Promise<void> {
-    this.#waiting.push(bytes);
-    this.#size += bytes.length;
-    if (this.#size >= WRITE_BYTES) await this.#flush();
+    for (let at = 0; at < bytes.length;) {
+      const waiting = this.#open();
+      const copied = bytes.copy(waiting, this.#size, at);
+      this.#size += copied;
+      at += copied;
+      if (this.#size === waiting.length) await this.#flush();
+    }
   }
 
   async finish(): Promise<Digest> {
     await this.#flush();
+    this.#end();
     return await this.#writer.finish();
   }
 
   async discard(): Promise<void> {
+    this.#end();
     await this.#writer.discard();
   }
 
+  #open(): Buffer {
+    if (this.#waiting === undefined) throw new Error('an index was ended and is written');
+    return this.#waiting;
+  }
+
+  #end(): void {
+    if (this.#waiting !== undefined) returnPiece(this.#waiting);
+    this.#waiting = undefined;
+  }
+
   async #flush(): Promise<void> {
-    const bytes = Buffer.concat(this.#waiting);
-    this.#waiting = [];
+    await this.#writer.write(this.#open().subarray(0, this.#size));
     this.#size = 0;
-    await this.#writer.write(bytes);
   }
 }

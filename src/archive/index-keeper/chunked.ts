@@ -6,25 +6,20 @@
  * Chunks and manifests lie in a store of their own, by content. One that is damaged or gone is never used: the index is then
  * built from its entries again.
  */
-import { readFileSync } from 'node:fs';
 import type { BlobStore } from '../../platform/blobs.ts';
-import { LandfallError, isErrnoException, isFault } from '../../platform/errors.ts';
+import { LandfallError } from '../../platform/errors.ts';
 import { writeIndexFiles } from './assemble.ts';
 import { cut, cutStream } from './borders.ts';
-import { decodeChunk, encodeChunk, makeChunks, type Chunk } from './chunk.ts';
+import { encodeChunk, makeChunks } from './chunk.ts';
 import { formatOf, type IndexFormat } from './format.ts';
 import type { IndexChange, IndexEntry, IndexKeeper, IndexTarget, WrittenIndex } from './keeper.ts';
-import { decodeManifest, encodeManifest, positionOf, type ChunkRef, type Manifest } from './manifest.ts';
+import { NotKept, readChunk, readChunks, readManifest } from './kept.ts';
+import { encodeManifest, positionOf, type ChunkRef, type Manifest } from './manifest.ts';
 import { compareKeys, type IndexKey } from './order.ts';
 
 /** Bytes of text that one run of xz gets; runs go on side by side. */
 const BATCH_BYTES = 4 * 1024 * 1024;
 const PARALLEL_RUNS = 2;
-/** Chunks that are read ahead while the files are written. */
-const READ_AHEAD = 8;
-
-/** What is kept cannot be used; the index must be built from its entries. */
-class NotKept extends Error {}
 
 /** A keeper whose chunks lie in `store`, which is for nothing else. */
 export function createChunkedIndexKeeper(store: BlobStore): IndexKeeper {
@@ -33,13 +28,13 @@ export function createChunkedIndexKeeper(store: BlobStore): IndexKeeper {
       const format = formatOf(target.stem);
       const ordered = Symbol.asyncIterator in entries ? inOrder(entries) : [...entries].sort(compareKeys);
       const chunks = await keep(store, format, made(cutStream(ordered, format.namesPerChunk)));
-      return await writeIndex(store, { format: 1, stem: target.stem, chunks }, target);
+      return await writeIndex(store, target.stem, chunks, target);
     },
     change: async (base, changes, target) => {
       try {
         const manifest = await readManifest(store, base);
         const chunks = await keep(store, formatOf(manifest.stem), await applyChanges(store, manifest, changes));
-        return await writeIndex(store, { ...manifest, chunks }, target);
+        return await writeIndex(store, manifest.stem, chunks, target);
       } catch (error) {
         if (error instanceof NotKept) return undefined;
         throw error;
@@ -122,96 +117,99 @@ function changed(before: readonly IndexEntry[], changes: readonly IndexChange[])
   return different ? [...entries.values()].sort(compareKeys) : before;
 }
 
-/** Compresses what is made and keeps it; what stays is passed on. Holds no more than a few batches at a time. */
+/**
+ * Compresses what is made and keeps it; what stays is passed on. Holds no more than a few batches at a time. Returns when the last
+ * of them is begun, and leaves the waiting for it to whom it gives the chunks.
+ */
 async function keep(
   store: BlobStore,
   format: IndexFormat,
   parts: AsyncIterable<Part> | Iterable<Part>,
-): Promise<ChunkRef[]> {
-  const refs: (ChunkRef | undefined)[] = [];
+): Promise<readonly Promise<ChunkRef>[]> {
+  const chunks: (Promise<ChunkRef> | undefined)[] = [];
   const running = new Set<Promise<void>>();
   const failures: unknown[] = [];
   let batch: Made[] = [];
   let size = 0;
-  const compress = async (made: readonly Made[]): Promise<void> => {
-    const chunks = await makeChunks(
-      made.map(({ text }) => text),
-      format.xz,
-    );
-    for (const [index, { position, first, entries }] of made.entries()) {
-      const chunk = chunks[index];
-      if (chunk === undefined) throw new Error('a chunk was not made');
-      refs[position] = { id: await putFile(store, encodeChunk(chunk)), first, entries };
-    }
-  };
   const start = async (): Promise<void> => {
     const made = batch;
     batch = [];
     size = 0;
     while (running.size >= PARALLEL_RUNS) await Promise.race(running);
-    const run: Promise<void> = compress(made)
+    const kept = compress(store, format, made);
+    for (const [index, { position }] of made.entries()) chunks[position] = oneOf(kept, index);
+    const ended: Promise<void> = kept
+      .then(() => undefined)
       .catch((error: unknown) => void failures.push(error))
-      .finally(() => running.delete(run));
-    running.add(run);
+      .finally(() => running.delete(ended));
+    running.add(ended);
   };
   try {
     for await (const part of parts) {
-      if (failures.length > 0) break;
+      if (failures.length > 0) throw failures[0];
       if ('kept' in part) {
-        refs.push(part.kept);
+        chunks.push(Promise.resolve(part.kept));
         continue;
       }
       const text = format.textOf(part.made);
-      batch.push({ position: refs.length, first: part.made[0]?.name ?? '', entries: part.made.length, text });
-      refs.push(undefined);
+      batch.push({ position: chunks.length, first: part.made[0]?.name ?? '', entries: part.made.length, text });
+      chunks.push(undefined);
       size += text.length;
       if (size >= BATCH_BYTES) await start();
     }
     if (batch.length > 0) await start();
-  } finally {
+  } catch (error) {
     await Promise.all(running);
+    throw error;
   }
-  if (failures.length > 0) throw failures[0];
-  return refs.map((ref) => {
-    if (ref === undefined) throw new Error('a chunk was not kept');
-    return ref;
-  });
+  return chunks.map(present);
 }
 
-async function writeIndex(store: BlobStore, manifest: Manifest, target: IndexTarget): Promise<WrittenIndex> {
-  const files = await writeIndexFiles(readAhead(store, manifest.chunks), target);
-  return {
-    id: await putFile(store, encodeManifest(manifest)),
-    entries: manifest.chunks.reduce((sum, { entries }) => sum + entries, 0),
-    files,
-  };
+async function compress(store: BlobStore, format: IndexFormat, made: readonly Made[]): Promise<ChunkRef[]> {
+  const chunks = await makeChunks(
+    made.map(({ text }) => text),
+    format.xz,
+  );
+  const kept: ChunkRef[] = [];
+  for (const [index, { first, entries }] of made.entries()) {
+    kept.push({ id: await putFile(store, encodeChunk(present(chunks[index]))), first, entries });
+  }
+  return kept;
 }
 
-async function* readAhead(store: BlobStore, refs: readonly ChunkRef[]): AsyncGenerator<Chunk> {
-  const reading: Promise<Chunk>[] = [];
+/** One of the chunks that come together. Whoever never comes to wait for it must not make its failure an unhandled one. */
+function oneOf(kept: Promise<readonly ChunkRef[]>, index: number): Promise<ChunkRef> {
+  const one = kept.then((chunks) => present(chunks[index]));
+  one.catch(() => undefined);
+  return one;
+}
+
+function present<T>(chunk: T | undefined): T {
+  if (chunk === undefined) throw new Error('a chunk was not made');
+  return chunk;
+}
+
+/**
+ * Writes the files while the last chunks are still being compressed: what stands before them is read and hashed meanwhile. Whatever
+ * comes of it, nothing goes on behind it.
+ */
+async function writeIndex(
+  store: BlobStore,
+  stem: string,
+  coming: readonly Promise<ChunkRef>[],
+  target: IndexTarget,
+): Promise<WrittenIndex> {
   try {
-    for (const [index] of refs.entries()) {
-      for (let next = index + reading.length; next < refs.length && reading.length < READ_AHEAD; next += 1) {
-        const ref = refs[next];
-        if (ref === undefined) continue;
-        const chunk = readChunk(store, ref);
-        // Awaited in its turn; that nobody does so yet is no unhandled rejection.
-        chunk.catch(() => undefined);
-        reading.push(chunk);
-      }
-      const first = reading.shift();
-      if (first !== undefined) yield await first;
-    }
+    const files = await writeIndexFiles(readChunks(store, coming), target);
+    const chunks = await Promise.all(coming);
+    return {
+      id: await putFile(store, encodeManifest({ format: 1, stem, chunks })),
+      entries: chunks.reduce((sum, { entries }) => sum + entries, 0),
+      files,
+    };
   } finally {
-    // What was read in vain may have failed too, and nobody else would hear of it.
-    await Promise.allSettled(reading);
+    await Promise.allSettled(coming);
   }
-}
-
-async function readManifest(store: BlobStore, id: string): Promise<Manifest> {
-  const manifest = decodeManifest(await readKept(store, id));
-  if (manifest === undefined) throw new NotKept();
-  return manifest;
 }
 
 async function readEntries(store: BlobStore, ref: ChunkRef, format: IndexFormat): Promise<readonly IndexEntry[]> {
@@ -219,26 +217,6 @@ async function readEntries(store: BlobStore, ref: ChunkRef, format: IndexFormat)
   const entries = format.entriesOf(chunk.text);
   if (entries?.length !== ref.entries) throw new NotKept();
   return entries;
-}
-
-async function readChunk(store: BlobStore, ref: ChunkRef): Promise<Chunk> {
-  const chunk = decodeChunk(await readKept(store, ref.id));
-  if (chunk !== undefined) return chunk;
-  // A file that has the name already would not be written again.
-  await store.delete(ref.id);
-  throw new NotKept();
-}
-
-async function readKept(store: BlobStore, id: string): Promise<Buffer> {
-  try {
-    if (store.path === undefined) return await store.read(id);
-    // Hundreds of small files are read for one index, and were written or read a moment ago: to ask for each in the background
-    // takes longer than to read it.
-    return readFileSync(store.path(id));
-  } catch (error) {
-    if (isFault(error, 'blob.') || (isErrnoException(error) && error.code === 'ENOENT')) throw new NotKept();
-    throw error;
-  }
 }
 
 async function putFile(store: BlobStore, bytes: Buffer): Promise<string> {

@@ -264,6 +264,52 @@ describe('the keeper of chunks', () => {
     expect(next.text).toBe('Package: hello\nArchitecture: any\nVersion: 2\n\n');
   });
 
+  it('writes indices at the same time, and chunks larger than the memory that it lends itself', async () => {
+    const keeper = createChunkedIndexKeeper(await createFolderBlobStore(join(scratch.path, 'large')));
+    const large = {
+      ...entry('large'),
+      stanza: `Package: large\nVersion: 1.0\nArchitecture: amd64\nX: ${'y'.repeat(3e6)}\n`,
+    };
+    const lists = [[...numbered(1_000), large], numbered(600), [large], numbered(30)];
+    const all = await Promise.all(lists.map((list) => written(async (to) => await keeper.build(list, to))));
+    expect(all.map(({ text }) => text)).toEqual(await Promise.all(lists.map(whole)));
+    const added = await Promise.all(
+      all.map(({ index }) =>
+        written(async (to) => await keeper.change(index.id ?? '', [{ kind: 'put', entry: entry('a') }], to)),
+      ),
+    );
+    expect(added.map(({ text }) => text)).toEqual(await Promise.all(lists.map((list) => whole([entry('a'), ...list]))));
+  });
+
+  it('H15 leaves nothing behind and nothing going on when a new chunk cannot be kept, and can do it the next time', async () => {
+    const store = createMemoryBlobStore();
+    let [failing, going] = [false, 0];
+    const keeper = createChunkedIndexKeeper({
+      ...store,
+      put: async (source) => {
+        going += 1;
+        await new Promise((resolve) => setImmediate(resolve));
+        going -= 1;
+        if (failing) throw new Error('no room');
+        return await store.put(source);
+      },
+    });
+    const entries = numbered(1_000);
+    const base = await keeper.build(entries, target());
+    // Behind what stays, and in several chunks.
+    const changes = ['package-00700', 'package-00900', 'zzz'].map((name): IndexChange => {
+      return { kind: 'put', entry: entry(name, '2.0') };
+    });
+    const to = target();
+    failing = true;
+    await expect(keeper.change(base.id ?? '', changes, to)).rejects.toThrow('no room');
+    await expect(keeper.build([...entries, entry('zzz')], to)).rejects.toThrow('no room');
+    expect(going).toBe(0);
+    failing = false;
+    const after = await keeper.change(base.id ?? '', changes, to);
+    expect(after?.entries).toBe(1_003);
+  });
+
   it('H17 does not use a chunk that was damaged or lost, leaves no file behind, and is whole again after a build', async () => {
     const folder = join(scratch.path, 'damaged');
     const store: FolderBlobStore = await createFolderBlobStore(folder);

@@ -37,6 +37,8 @@ export interface ContentChanges {
 }
 
 const PAGE = 5_000;
+/** Stanzas that are taken from the database at a time. */
+const FETCH = 1_000;
 
 /** Gives all entries of Packages or Sources at a serial to `use`, in the order of the index, without holding them all. */
 export async function withIndex<T>(
@@ -52,7 +54,7 @@ export async function withIndex<T>(
       // The database orders by name; versions of one name are few, and only dpkg's rules order them.
       let sameName: IndexEntry[] = [];
       for (;;) {
-        const { rows } = await sql<IndexEntry>`FETCH ${sql.raw(String(PAGE))} FROM whole_index`.execute(trx);
+        const { rows } = await sql<IndexEntry>`FETCH ${sql.raw(String(FETCH))} FROM whole_index`.execute(trx);
         for (const entry of rows) {
           if (sameName[0] !== undefined && sameName[0].name !== entry.name) {
             yield* sameName.sort(compareKeys);
@@ -60,7 +62,7 @@ export async function withIndex<T>(
           }
           sameName.push(entry);
         }
-        if (rows.length < PAGE) break;
+        if (rows.length < FETCH) break;
       }
       yield* sameName.sort(compareKeys);
     };

@@ -132,12 +132,18 @@ async function keepCluster(settings: Settings, log: Logger): Promise<Keeper> {
   };
 }
 
+/**
+ * The youngest objects of a role get 4 MB and not the 16 that are Node's default: what is short-lived is as quickly collected, and
+ * each role is 24 MB smaller, a server that has published tens of thousands of packages 50.
+ */
+const NODE_OPTIONS = ['--max-semi-space-size=4'];
+
 /** How this program is started again as one of its roles. */
 function roleArgv(settings: Settings, ...args: string[]): Pick<Role, 'argv' | 'env'> {
   const [program] = process.argv.slice(1);
   if (program === undefined) throw new Error('the program does not know its own name');
   return {
-    argv: [process.execPath, program, ...args],
+    argv: [process.execPath, ...NODE_OPTIONS, program, ...args],
     env: { LANDFALL_STATE_DIR: settings.paths.root, HOME: settings.paths.root },
   };
 }

@@ -462,7 +462,11 @@ function explain(stderr: string): string {
     .split(/[\r\n]+/)
     .map((line) => line.replace(/\p{C}|\p{Zl}|\p{Zp}/gu, '').trim())
     .filter((line) => line !== '' && !/^(hint:|Please make sure|and the repository exists)/.test(line));
-  const important = lines.filter((line) => /^(fatal|error|remote|ssh):/.test(line));
+  const important = lines.filter((line) =>
+    /^(fatal|error|remote|ssh):|REMOTE HOST IDENTIFICATION HAS CHANGED|host key is known|Host key verification failed|Permission denied \(/.test(
+      line,
+    ),
+  );
   return (important.length > 0 ? important : lines).slice(-4).join('; ').slice(0, 600);
 }
 

@@ -54,6 +54,8 @@ export interface Paths {
   readonly logs: string;
   /** Bare mirrors of registered Git repositories. */
   readonly git: string;
+  /** The key and the known hosts with which repositories are read over ssh. */
+  readonly ssh: string;
   readonly signer: string;
   readonly chroots: string;
   readonly tokens: string;
@@ -76,6 +78,7 @@ export function statePaths(root: string): Paths {
     archives: below('archives'),
     logs: below('logs'),
     git: below('git'),
+    ssh: below('ssh'),
     signer: below('signer'),
     chroots: below('chroots'),
     tokens: below('tokens'),

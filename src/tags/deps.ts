@@ -7,7 +7,7 @@ export interface TagDeps {
   readonly db: Db;
   readonly log: Logger;
   readonly blobs: BlobStore;
-  readonly paths: { readonly git: string; readonly temporary: string };
+  readonly paths: { readonly git: string; readonly ssh: string; readonly temporary: string };
   /** Where the pages are, without a slash at the end. */
   readonly publicUrl: string;
 }

@@ -8,7 +8,7 @@ import { lsRemote } from '../platform/git.ts';
 import { distrosOfNamespace, listNamespaces, memberUrl, registerMember } from '../registry/index.ts';
 import type { TagDeps } from './deps.ts';
 import { LOOK_DEADLINE_SECONDS, obstacleOf } from './looks.ts';
-import { addressFault, protocolsOf } from './mirror.ts';
+import { addressFault, remoteOf } from './mirror.ts';
 import { noteAndLook } from './notices.ts';
 import { parseReleaseRef, TAGS } from './release-ref.ts';
 
@@ -29,14 +29,13 @@ export async function discoverMember(deps: TagDeps, discovery: Discovery, signal
   if (addressFault(address) !== undefined) return;
   const distros = (await distrosOfNamespace(deps.db, namespace.id)).map(({ distro }) => distro);
   const listed = await lsRemote({
-    url: address.url,
-    protocols: protocolsOf(address),
+    ...remoteOf(deps, address),
     patterns: distros.map((distro) => `${TAGS}${distro}/*`),
     deadlineMs: Math.min(namespace.fetchDeadlineSeconds, LOOK_DEADLINE_SECONDS) * 1000,
     signal,
   });
   if (listed.kind !== 'refs') {
-    const obstacle = obstacleOf({ name }, listed);
+    const obstacle = obstacleOf({ name, url: address.url }, listed);
     if (obstacle.code === 'repository.gone' || obstacle.code === 'forge.too-many-refs') {
       deps.log.info({ repository: name, code: obstacle.code }, 'a notice named a Git repository that cannot be read');
       return;

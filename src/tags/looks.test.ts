@@ -13,7 +13,10 @@ test.each([
   ['ssh: connect to host forge.example.org port 22: Connection refused', 'forge.unreachable'],
   ['fatal: unable to access: Could not resolve host: forge.example.org', 'forge.unreachable'],
 ])('what git says becomes an obstacle with a remedy: %s', (detail, code) => {
-  const obstacle = obstacleOf({ name: 'packages/hello' }, { kind: 'unreachable', detail });
+  const obstacle = obstacleOf(
+    { name: 'packages/hello', url: 'https://forge.example.org/a.git' },
+    { kind: 'unreachable', detail },
+  );
   expect(obstacle).toMatchObject({ code, sentence: expect.stringContaining('packages/hello') as string });
   expect(obstacle.remedy).toMatch(/landfall (apply|tag notify)/);
 });

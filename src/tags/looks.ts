@@ -15,6 +15,7 @@ import { recordEvent } from '../platform/events.ts';
 import type { RemoteObstacle } from '../platform/git.ts';
 import type { GitRepository } from '../registry/index.ts';
 import { audiencesOfGitRepository } from '../registry/index.ts';
+import { sshObstacle, type SshObstacle } from './ssh-access.ts';
 
 const FIRST_RETRY_SECONDS = 60;
 const LAST_RETRY_SECONDS = 30 * 60;
@@ -25,7 +26,12 @@ export const LOOK_DEADLINE_SECONDS = 60;
 /** What stands between us and the tags of a Git repository. */
 export interface LookObstacle {
   readonly code:
-    'repository.address' | 'repository.gone' | 'forge.unreachable' | 'forge.timeout' | 'forge.too-many-refs';
+    | 'repository.address'
+    | 'repository.gone'
+    | 'forge.unreachable'
+    | 'forge.timeout'
+    | 'forge.too-many-refs'
+    | SshObstacle['code'];
   readonly sentence: string;
   readonly remedy: string;
 }
@@ -42,8 +48,10 @@ export function secondsToNextLook(
 }
 
 /** What git said, as an obstacle in words. */
-export function obstacleOf(repository: Pick<GitRepository, 'name'>, problem: RemoteObstacle): LookObstacle {
+export function obstacleOf(repository: Pick<GitRepository, 'name' | 'url'>, problem: RemoteObstacle): LookObstacle {
   const { name } = repository;
+  const ssh = sshObstacle(repository, problem.detail);
+  if (ssh !== undefined) return ssh;
   switch (problem.kind) {
     case 'timeout':
       return {

@@ -26,12 +26,14 @@ import {
   type GitProtocol,
   type ObjectFormat,
   type RemoteRef,
+  type RemoteOptions,
 } from '../platform/git.ts';
 import type { Candidate, Repository } from './facts.ts';
 import type { FetchedCommit, FetchedUpstream, TagSource } from './git-objects.ts';
 import { openGitReader, type GitReader } from './git-reader.ts';
 import { LOOK_DEADLINE_SECONDS } from './looks.ts';
 import { obstructed, passed, rejected, type CheckCode, type CheckResult, type Obstacle } from './model.ts';
+import { sshEnvironment, sshObstacle } from './ssh-access.ts';
 import { formatBytes, remakeTag, shortId } from './words.ts';
 
 const LOCAL_DEADLINE_MS = 60_000;
@@ -47,7 +49,7 @@ const LEFTOVER_AFTER_MS = 60 * 60_000;
 
 /** Where the mirrors lie. */
 export interface MirrorDeps {
-  readonly paths: { readonly git: string };
+  readonly paths: { readonly git: string; readonly ssh: string };
 }
 
 /** A mirror as a source of one tag's objects. Close it when the decision is made. */
@@ -81,9 +83,19 @@ export function addressFault(repository: Pick<Repository, 'url' | 'allowFile'>):
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
 
 /** What git may speak to this repository, and nothing else. */
-export function protocolsOf(repository: Pick<Repository, 'url' | 'allowFile'>): readonly GitProtocol[] {
+function protocolsOf(repository: Pick<Repository, 'url' | 'allowFile'>): readonly GitProtocol[] {
   if (repository.url.startsWith('file:')) return repository.allowFile ? ['file'] : [];
   return repository.url.startsWith('ssh:') ? ['ssh'] : ['https'];
+}
+
+/** Where to go and how, for git. */
+export function remoteOf(
+  deps: MirrorDeps,
+  repository: Pick<Repository, 'url' | 'allowFile'>,
+): Pick<RemoteOptions, 'url' | 'protocols' | 'env'> {
+  const { url } = repository;
+  const isSsh = url.startsWith('ssh:');
+  return { url, protocols: protocolsOf(repository), ...(isSsh ? { env: sshEnvironment(deps.paths.ssh) } : {}) };
 }
 
 /** An address that nobody can fetch from, as an obstacle: it is the administrator's to mend. */
@@ -100,6 +112,8 @@ export function badAddress(repository: Repository, fault: string): Obstacle {
 export interface OpenedMirror {
   readonly gitDir: string;
   readonly reader: GitReader;
+  /** The objects that were fetched by name, by their refs. */
+  readonly fetched: ReadonlyMap<string, string>;
 }
 
 /** The mirror's folder, made when it is not there, and without the locks of processes that were killed. */
@@ -169,8 +183,7 @@ export async function fetchNamed(
   try {
     const result = await fetchRefs({
       gitDir,
-      url: repository.url,
-      protocols: protocolsOf(repository),
+      ...remoteOf(deps, repository),
       refspecs: refs.map((ref) => `+${ref}:${namedRef(ref)}`),
       depth: 1,
       deadlineMs: Math.min(repository.fetchDeadlineSeconds, LOOK_DEADLINE_SECONDS) * 1000,
@@ -181,7 +194,8 @@ export async function fetchNamed(
   } finally {
     if (tags === undefined) await reader.close();
   }
-  return tags === undefined ? undefined : { opened: { gitDir, reader }, tags };
+  if (tags === undefined) return undefined;
+  return { opened: { gitDir, reader, fetched: new Map(tags.map(({ ref, objectId }) => [ref, objectId])) }, tags };
 }
 
 async function readNamed(reader: GitReader, refs: readonly string[]): Promise<readonly RemoteRef[] | undefined> {
@@ -207,8 +221,7 @@ export async function openMirror(
   const fetch = async (refspec: string, depth = 1): Promise<FetchResult> =>
     await fetchRefs({
       gitDir,
-      url: repository.url,
-      protocols: protocolsOf(repository),
+      ...remoteOf(deps, repository),
       refspecs: [refspec],
       depth,
       deadlineMs,
@@ -228,7 +241,7 @@ export async function openMirror(
 
     fetchTag: async (): Promise<CheckResult<undefined>> => {
       const kept = `${TAGS}/${objectId}`;
-      if (opened !== undefined && (await reader.resolve(namedRef(ref.ref))) === objectId) {
+      if (opened?.fetched.get(ref.ref) === objectId) {
         return passed(undefined, `fetched from ${repository.name} when it was noticed`);
       }
       // A tag that is looked at for the first time is hardly there; to fetch it again does no harm.
@@ -337,6 +350,8 @@ export function remoteObstacle(
   repository: Repository,
   problem: { readonly kind: 'unreachable' | 'timeout'; readonly detail: string },
 ): Obstacle {
+  const ssh = sshObstacle(repository, problem.detail);
+  if (ssh !== undefined) return obstructed(at, ssh.code, ssh.sentence, ssh.remedy);
   return problem.kind === 'timeout'
     ? obstructed(
         at,

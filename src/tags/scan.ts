@@ -22,7 +22,7 @@ import {
   repositoriesToPoll,
   type LookObstacle,
 } from './looks.ts';
-import { addressFault, protocolsOf } from './mirror.ts';
+import { addressFault, remoteOf } from './mirror.ts';
 import { parseReleaseRef, TAGS, type ReleaseRef } from './release-ref.ts';
 import {
   DECISION_KEY,
@@ -111,8 +111,7 @@ export async function scanRepository(deps: TagDeps, gitRepositoryId: number, sig
     return;
   }
   const listed = await lsRemote({
-    url: repository.url,
-    protocols: protocolsOf(repository),
+    ...remoteOf(deps, repository),
     patterns: [...distros.keys()].map((distro) => `${TAGS}${distro}/*`),
     deadlineMs: Math.min(repository.fetchDeadlineSeconds, LOOK_DEADLINE_SECONDS) * 1000,
     signal,

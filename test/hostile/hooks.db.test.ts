@@ -137,16 +137,7 @@ const headerValue = fc.oneof(
     'multipart/form-data; boundary=x',
     '*/*',
   ),
-  fc.constantFrom(
-    'Tag Push Hook',
-    'System Hook',
-    'push',
-    'create',
-    'ping',
-    SECRET,
-    'sha256=',
-    `sha256=${'0'.repeat(64)}`,
-  ),
+  fc.constantFrom('Tag Push Hook', 'System Hook', 'push', 'create', 'ping', 'sha256=', `sha256=${'0'.repeat(64)}`),
   fc.constantFrom('Bearer x', 'Bearer ', 'Basic Og==', 'Basic !!', 'Digest', `Bearer ${'a'.repeat(3000)}`, '\u00e9'),
 );
 const HEADERS = [

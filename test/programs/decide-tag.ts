@@ -22,7 +22,7 @@ const decide = tagTasks({
   db: createDatabase(connection, { poolSize: 2, applicationName: 'decide-tag' }),
   log: createLogger({ role: 'child', level: 'error' }),
   blobs: await createFolderBlobStore(blobs),
-  paths: { git, temporary },
+  paths: { git, ssh: `${git}/../ssh`, temporary },
   publicUrl: 'http://landfall.example',
 })['tags.decide'];
 if (decide === undefined) throw new Error('there is no task that decides tags');

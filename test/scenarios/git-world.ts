@@ -87,7 +87,7 @@ export async function createTagWorld(): Promise<TagWorld> {
     db,
     log: silentLogger(),
     blobs,
-    paths: { git: `${folder.path}/git`, temporary: `${folder.path}/tmp` },
+    paths: { git: `${folder.path}/git`, ssh: `${folder.path}/ssh`, temporary: `${folder.path}/tmp` },
     publicUrl: 'http://landfall.example',
   };
   const tasks = tagTasks(deps);

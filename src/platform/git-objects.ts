@@ -21,7 +21,11 @@ export type ReadObject =
 export interface ObjectReader {
   /** Type and size, or undefined when the object is not there. */
   info(objectId: string): Promise<ObjectFacts | undefined>;
-  read(objectId: string, options: { readonly maxBytes: number }): Promise<ReadObject>;
+  /** `facts`, where they were asked for already, save a question. */
+  read(
+    objectId: string,
+    options: { readonly maxBytes: number; readonly facts?: ObjectFacts | undefined },
+  ): Promise<ReadObject>;
   /**
    * What a ref of our own making leads to now, by its full name; or its commit, or the object behind its tags, whatever it is.
    * Undefined when there is no such object.
@@ -98,8 +102,8 @@ export function openObjects(
       const answer = await ask('info', to === undefined ? ref : `${ref}^{${to === 'untagged' ? '' : to}}`);
       return answer.kind === 'missing' ? undefined : answer.objectId;
     },
-    read: async (objectId, { maxBytes }) => {
-      const facts = await info(objectId);
+    read: async (objectId, { maxBytes, facts: known }) => {
+      const facts = known ?? (await info(objectId));
       if (facts === undefined) return { kind: 'missing' };
       if (facts.size > maxBytes) return { kind: 'too-large', ...facts };
       const answer = await ask('contents', objectId);

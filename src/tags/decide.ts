@@ -6,7 +6,7 @@
  * the tag's row is locked and its state looked at first, so however often this runs, and wherever it was killed before, a tag is
  * decided once.
  */
-import { isConnectionError, withTransaction, type Trx } from '../platform/database.ts';
+import { isConnectionError, isDatabaseFull, withTransaction, type Trx } from '../platform/database.ts';
 import { describeError, isFault, LandfallError } from '../platform/errors.ts';
 import {
   archiveForDistro,
@@ -21,7 +21,7 @@ import type { TagDeps } from './deps.ts';
 import type { Candidate } from './facts.ts';
 import { freezeInput, type FrozenPack } from './freeze.ts';
 import { discardMirror, mirrorPath, openMirror, tidyMirror, type OpenedMirror } from './mirror.ts';
-import { isDecided, mayBeRedecided, obstructed } from './model.ts';
+import { isDecided, mayBeRedecided, obstructed, type Obstacle, type Rejection } from './model.ts';
 import { recordAcceptance, recordObstacle, recordRedecisionObstacle, recordRejection } from './record-decision.ts';
 import { objectFormatOf, parseReleaseRef } from './release-ref.ts';
 import { lastDecision, loadTag, lockTag, moveTag, type TagRow } from './store.ts';
@@ -221,7 +221,7 @@ async function freezeSafely(
   candidate: Candidate,
   verdict: Accepted,
   objects: Parameters<typeof freezeInput>[1],
-): ReturnType<typeof freezeInput> {
+): Promise<FrozenPack | Rejection | Obstacle> {
   try {
     return await freezeInput(
       deps.blobs,
@@ -235,8 +235,8 @@ async function freezeSafely(
   }
 }
 
-function faultObstacle(deps: TagDeps, candidate: Candidate, error: unknown): ReturnType<typeof obstructed> {
-  if (isConnectionError(error) || isFault(error, 'database.') || isFault(error, 'exec.aborted')) throw error;
+function faultObstacle(deps: TagDeps, candidate: Candidate, error: unknown): Obstacle {
+  if (isConnectionError(error) || isDatabaseFull(error) || isFault(error, 'database.') || isFault(error, 'exec.aborted')) throw error;
   deps.log.error({ error, tag: candidate.ref.ref, objectId: candidate.objectId }, 'a tag could not be decided');
   const fault = error instanceof LandfallError ? error : undefined;
   return obstructed(

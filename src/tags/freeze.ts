@@ -7,10 +7,8 @@ import type { BlobStore } from '../platform/blobs.ts';
 import { packObjects } from '../platform/git.ts';
 import type { VerifiedTag } from './facts.ts';
 import type { GitObjects } from './git-objects.ts';
-import { obstructed, rejected, type Obstacle, type Rejection } from './model.ts';
-import { formatBytes, shortId } from './words.ts';
-
-const MAX_COMMIT_BYTES = 1024 * 1024;
+import { rejected, type Rejection } from './model.ts';
+import { formatBytes } from './words.ts';
 
 export interface FrozenPack {
   readonly kind: 'frozen';
@@ -25,7 +23,7 @@ export async function freezeInput(
   tagObjectId: string,
   verified: VerifiedTag,
   maxBytes: number,
-): Promise<FrozenPack | Rejection | Obstacle> {
+): Promise<FrozenPack | Rejection> {
   const listings = [
     verified.commit.listing,
     ...(verified.upstream === undefined ? [] : [verified.upstream.listing]),
@@ -33,20 +31,7 @@ export async function freezeInput(
   ];
   const objectIds = new Set<string>([tagObjectId]);
   for (const listing of listings) {
-    const commit = await objects.read(listing.commitId, MAX_COMMIT_BYTES);
-    const tree =
-      commit.kind === 'object'
-        ? /^tree ([0-9a-f]{40}|[0-9a-f]{64})\n/.exec(commit.bytes.toString('latin1', 0, 80))?.[1]
-        : undefined;
-    if (tree === undefined) {
-      return obstructed(
-        'commit.bound',
-        'mirror.missing-object',
-        `The commit ${shortId(listing.commitId)} cannot be read any more.`,
-        'It is fetched again by itself; if this stays, look at the disk and at the mirror in the git folder.',
-      );
-    }
-    objectIds.add(listing.commitId).add(tree);
+    objectIds.add(listing.commitId).add(listing.treeId);
     for (const objectId of listing.objectIds) objectIds.add(objectId);
   }
   const stored = await blobs.put(packObjects(objects.gitDir, [...objectIds]), {}, maxBytes);

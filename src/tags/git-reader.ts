@@ -35,7 +35,7 @@ export function openGitReader(gitDir: string, deadlineMs?: number): GitReader {
       if (commit.kind === 'too-large') return { kind: 'refused', reason: 'its description is too large' };
       const tree = treeOf(commit.bytes);
       if (tree === undefined) return { kind: 'refused', reason: 'it names no tree' };
-      const listing = readTreeListing(commitId, maxBytes, wants);
+      const listing = readTreeListing({ commitId, treeId: tree }, maxBytes, wants);
       switch (await walkTree(objects(), tree, listing)) {
         case 'walked':
           return listing.finish();

@@ -5,7 +5,11 @@ import { readTreeListing, type ListingProblem, type TreeListing } from './tree-l
 const ID = 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391';
 
 function list(records: readonly string[], maxBytes = 1_000_000, chunk = 1_000_000): TreeListing | ListingProblem {
-  const reader = readTreeListing('0'.repeat(40), maxBytes, (path) => path === 'debian/control');
+  const reader = readTreeListing(
+    { commitId: '0'.repeat(40), treeId: '9'.repeat(40) },
+    maxBytes,
+    (path) => path === 'debian/control',
+  );
   const bytes = Buffer.from(records.map((record) => `${record}\0`).join(''));
   for (let at = 0; at < bytes.length; at += chunk) if (!reader.push(bytes.subarray(at, at + chunk))) break;
   return reader.finish();

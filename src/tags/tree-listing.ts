@@ -17,6 +17,7 @@ export interface TreeEntry {
 
 export interface TreeListing {
   readonly commitId: string;
+  readonly treeId: string;
   /** Every tree and blob but the root tree, each once. */
   readonly objectIds: ReadonlySet<string>;
   /** Entries that are not directories. */
@@ -44,7 +45,11 @@ export interface ListingReader {
 }
 
 /** `wants` chooses the paths whose entries are kept. */
-export function readTreeListing(commitId: string, maxBytes: number, wants: (path: string) => boolean): ListingReader {
+export function readTreeListing(
+  { commitId, treeId }: { readonly commitId: string; readonly treeId: string },
+  maxBytes: number,
+  wants: (path: string) => boolean,
+): ListingReader {
   const objectIds = new Set<string>();
   const wanted = new Map<string, TreeEntry>();
   const submodules: string[] = [];
@@ -101,7 +106,7 @@ export function readTreeListing(commitId: string, maxBytes: number, wants: (path
     finish: () => {
       if (refusal !== undefined) return { kind: 'refused', reason: refusal };
       if (rest !== '') return { kind: 'refused', reason: 'git gave an incomplete listing' };
-      return { commitId, objectIds, files, bytes, submodules, wanted };
+      return { commitId, treeId, objectIds, files, bytes, submodules, wanted };
     },
   };
 }

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeTemporaryDirectory, type TemporaryDirectory } from '../platform/files.ts';
-import { openObjects } from '../platform/git-objects.ts';
+import { openObjects, type ObjectReader } from '../platform/git-objects.ts';
 import { git, initBare } from '../platform/git.ts';
 import { isFault } from '../platform/errors.ts';
+import { readTreeListing } from './tree-listing.ts';
 import { parseTreeObject, walkTree } from './tree-walk.ts';
 
 const ID = 'a'.repeat(40);
@@ -78,6 +79,44 @@ describe('walking a tree gives what git ls-tree prints', () => {
     const root = await store('tree', Buffer.concat(names.map((name) => entry('100644', name, blob))));
     const { text } = await walked(root);
     expect(text.split('\0').filter((line) => line !== '')).toHaveLength(1_234);
+  });
+
+  test('git is asked in a few pieces for each level of folders, however many there are', async () => {
+    const blob = await store('blob', 'content\n');
+    let tree = await store('tree', entry('100644', 'leaf', blob));
+    for (let level = 0; level < 3; level += 1) {
+      const folders = [];
+      for (let at = 0; at < 12; at += 1) {
+        folders.push(
+          entry(
+            '40000',
+            `folder${String(at).padStart(2, '0')}`,
+            await store('tree', Buffer.concat([entry('40000', 'below', tree), entry('100644', `own${at}`, blob)])),
+          ),
+        );
+      }
+      tree = await store('tree', Buffer.concat(folders));
+    }
+    const reader = openObjects(gitDir);
+    let asked = 0;
+    let waits = 0;
+    const counting: ObjectReader = {
+      ...reader,
+      info: async (...args) => await counted(reader.info(...args)),
+      read: async (...args) => await counted(reader.read(...args)),
+    };
+    const counted = async <T>(answer: Promise<T>): Promise<T> => {
+      if (asked === 0) waits += 1;
+      asked += 1;
+      const result = await answer;
+      asked = 0;
+      return result;
+    };
+    const listing = readTreeListing({ commitId: ID, treeId: tree }, 1_000_000, () => false);
+    expect(await walkTree(counting, tree, listing)).toBe('walked');
+    await reader.close();
+    expect(listing.finish()).toMatchObject({ files: 12 ** 3 + 12 ** 2 + 12 + 12 ** 3 });
+    expect(waits).toBeLessThan(40);
   });
 
   test('a missing object is told, and a tree that is none is a damaged one', async () => {

@@ -4,7 +4,7 @@
  * than everything that is read from it.
  */
 import { LandfallError } from '../platform/errors.ts';
-import type { ObjectReader } from '../platform/git-objects.ts';
+import type { ObjectFacts, ObjectReader } from '../platform/git-objects.ts';
 import type { ListingReader } from './tree-listing.ts';
 
 /** Far more than a million entries with short names take; a tree of this size is refused by its number of entries. */
@@ -13,6 +13,8 @@ const MAX_TREE_BYTES = 256 * 1024 * 1024;
 const BATCH = 500;
 /** Characters that are handed on at once. */
 const CHUNK = 64 * 1024;
+/** What is read ahead: so many folders at once, each of at most this size, until there are so many entries. */
+const AHEAD = { folders: 50, bytes: 128 * 1024, entries: 20_000 } as const;
 
 export type Walked =
   /** To its end, or to where the listing wanted nothing more. */
@@ -27,10 +29,12 @@ export async function walkTree(reader: ObjectReader, treeId: string, listing: Li
   // One folder may stand in many places, a million times in a tree made for it: it is read once.
   const folders = new Map<string, readonly Line[]>();
 
+  await readAhead(reader, treeId, folders);
+
   const linesOf = async (folderId: string): Promise<readonly Line[] | Exclude<Walked, 'walked'>> => {
     const known = folders.get(folderId);
     if (known !== undefined) return known;
-    const lines = await readFolder(reader, folderId);
+    const lines = await readFolder(reader, folderId, MAX_TREE_BYTES);
     if (typeof lines !== 'string') folders.set(folderId, lines);
     return lines;
   };
@@ -62,10 +66,46 @@ interface Line {
   readonly name: string;
   /** The tree object of an entry that is a folder. */
   readonly folder: string | undefined;
+  readonly facts: ObjectFacts | undefined;
 }
 
-async function readFolder(reader: ObjectReader, treeId: string): Promise<readonly Line[] | Exclude<Walked, 'walked'>> {
-  const tree = await reader.read(treeId, { maxBytes: MAX_TREE_BYTES });
+/**
+ * Reads the folders of each level together: git is then asked twice for a level, and not three times for each folder. What is
+ * not there, or too large for this, the walk comes to by itself.
+ */
+async function readAhead(reader: ObjectReader, treeId: string, folders: Map<string, readonly Line[]>): Promise<void> {
+  let level = new Map<string, ObjectFacts | undefined>([[treeId, undefined]]);
+  let entries = 0;
+  while (level.size > 0) {
+    const next = new Map<string, ObjectFacts | undefined>();
+    const asked = [...level];
+    for (let start = 0; start < asked.length; start += AHEAD.folders) {
+      if (entries > AHEAD.entries) return;
+      const read = await Promise.all(
+        asked.slice(start, start + AHEAD.folders).map(async ([folderId, facts]) => ({
+          folderId,
+          lines: await readFolder(reader, folderId, AHEAD.bytes, facts),
+        })),
+      );
+      for (const { folderId, lines } of read) {
+        if (typeof lines === 'string') continue;
+        entries += lines.length;
+        folders.set(folderId, lines);
+        for (const { folder, facts } of lines)
+          if (folder !== undefined && !folders.has(folder)) next.set(folder, facts);
+      }
+    }
+    level = next;
+  }
+}
+
+async function readFolder(
+  reader: ObjectReader,
+  treeId: string,
+  maxBytes: number,
+  treeFacts?: ObjectFacts,
+): Promise<readonly Line[] | Exclude<Walked, 'walked'>> {
+  const tree = await reader.read(treeId, { maxBytes, facts: treeFacts });
   if (tree.kind !== 'object') return tree.kind;
   if (tree.type !== 'tree') throw damaged(treeId, `it is a ${tree.type}`);
   const entries = parseTreeObject(treeId, tree.bytes);
@@ -73,16 +113,18 @@ async function readFolder(reader: ObjectReader, treeId: string): Promise<readonl
   for (let start = 0; start < entries.length; start += BATCH) {
     const batch = entries.slice(start, start + BATCH);
     const facts = await Promise.all(
-      batch.map(async ({ type, objectId }) => (type === 'blob' ? await reader.info(objectId) : undefined)),
+      batch.map(async ({ type, objectId }) => (type === 'commit' ? undefined : await reader.info(objectId))),
     );
     for (const [index, { mode, type, objectId, name }] of batch.entries()) {
-      const blob = facts[index];
-      if (type === 'blob' && blob === undefined) return 'missing';
-      if (blob !== undefined && blob.type !== 'blob') throw damaged(treeId, `its file ${objectId} is a ${blob.type}`);
+      const found = facts[index];
+      if (type === 'blob' && found === undefined) return 'missing';
+      if (type === 'blob' && found?.type !== 'blob')
+        throw damaged(treeId, `its file ${objectId} is a ${found?.type ?? ''}`);
       lines.push({
-        before: `${mode} ${type} ${objectId} ${blob?.size ?? '-'}`,
+        before: `${mode} ${type} ${objectId} ${type === 'blob' ? (found?.size ?? '') : '-'}`,
         name,
         folder: type === 'tree' ? objectId : undefined,
+        facts: type === 'tree' ? found : undefined,
       });
     }
   }

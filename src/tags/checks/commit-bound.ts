@@ -56,15 +56,21 @@ export async function checkCommitBound(
       'It is fetched again by itself; if this stays, look at the disk and at the mirror in the git folder.',
     );
   }
-  const contents = new Map<string, Buffer>();
   for (const [path, limit] of LIMITS) {
     const fault = fileFault(listing, path, limit);
-    if (fault === 'absent') continue;
-    if (fault !== undefined)
+    if (fault !== undefined && fault !== 'absent')
       return reject(`${path} was expected as a plain file in commit ${shortId(commitId)}, and it ${fault}.`);
-    const entry = listing.wanted.get(path);
-    const blob = entry === undefined ? undefined : await objects.read(entry.objectId, limit);
-    if (blob?.kind !== 'object') {
+  }
+  const blobs = await Promise.all(
+    [...LIMITS].map(async ([path, limit]) => {
+      const entry = listing.wanted.get(path);
+      return { path, blob: entry === undefined ? undefined : await objects.read(entry.objectId, limit) };
+    }),
+  );
+  const contents = new Map<string, Buffer>();
+  for (const { path, blob } of blobs) {
+    if (blob === undefined) continue;
+    if (blob.kind !== 'object') {
       return obstructed(
         'commit.bound',
         'mirror.missing-object',

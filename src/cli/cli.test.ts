@@ -119,7 +119,8 @@ test('an option behind a subcommand is its own, also where the command above has
 
 describe('exit codes', () => {
   test.each([
-    [['where'], 2, "missing required argument 'package'"],
+    [['where'], 2, "landfall where: missing required argument 'package'\n  see: landfall help where\n"],
+    [['tag', 'show', 'x'], 2, "landfall tag show: 'x' is no tag: expected a number.\n  see: landfall help tag show\n"],
     [['whre', 'hello'], 2, 'Did you mean where?'],
     [['logs', 'abc'], 2, 'expected a number'],
     [['job', 'cancel', '3'], 2, "required option '--reason <text>'"],

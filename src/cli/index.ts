@@ -135,6 +135,17 @@ function worse(one: ExitCode, other: ExitCode): ExitCode {
   return one > other ? one : other;
 }
 
+/** What commander says is wrong with a command line, under the command's whole name, and where its use is told. */
+function usageError(command: Command, text: string): string {
+  const words: string[] = [];
+  for (let one: Command | null = command; one !== null; one = one.parent) words.unshift(one.name());
+  const said = text
+    .replace(/^error: /, '')
+    .replace(/^command-argument value ('.*') is invalid for argument '(.*)'\. /, '$1 is no $2: ')
+    .trimEnd();
+  return `${words.join(' ')}: ${said}\n  see: ${['landfall', 'help', ...words.slice(1)].join(' ')}\n`;
+}
+
 /** Output and errors of the parser go where the context says, and it never ends the process. */
 function prepare(command: Command, context: CliContext): void {
   // An option behind a subcommand's name is that one's own, also where its parent has one of the same name.
@@ -144,7 +155,7 @@ function prepare(command: Command, context: CliContext): void {
     writeErr: (text) => void context.stderr.write(text),
     getOutHasColors: () => false,
     getErrHasColors: () => false,
-    outputError: (text, write) => write(text.replace(/^error: /, `${command.name()}: `)),
+    outputError: (text, write) => write(usageError(command, text)),
   });
   for (const child of command.commands) prepare(child, context);
 }

@@ -29,6 +29,7 @@ export interface HttpDeps {
   readonly db: Db;
   readonly inTransaction: InTransaction;
   readonly isDatabaseAway: (error: unknown) => boolean;
+  readonly isDatabaseFull?: (error: unknown) => boolean;
   readonly clock: Clock;
   readonly log: Logger;
   readonly blobs: BlobStore;

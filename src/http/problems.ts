@@ -15,6 +15,8 @@ export interface ProblemDeps {
   readonly log: Logger;
   /** True for the errors of a database that is away for the moment. */
   readonly isDatabaseAway: (error: unknown) => boolean;
+  /** True for the errors of a database that has no room to write. */
+  readonly isDatabaseFull?: (error: unknown) => boolean;
 }
 
 /** Answers whatever was thrown. */
@@ -31,6 +33,19 @@ export function problemHandler(deps: ProblemDeps): ErrorHandler<HttpEnv> {
         c,
         { status: 503, code: 'database.away', detail: 'the database does not answer', remedy: 'try again in a moment' },
         { 'retry-after': '2' },
+      );
+    }
+    if (deps.isDatabaseFull?.(error) === true) {
+      deps.log.warn({ error, requestId: c.get('requestId') }, 'the database has no room');
+      return problemResponse(
+        c,
+        {
+          status: 503,
+          code: 'database.full',
+          detail: 'there is no room left for the database: nothing of the request was done',
+          remedy: 'an administrator must free some space where the database lies; it goes on by itself then',
+        },
+        { 'retry-after': '10' },
       );
     }
     deps.log.error(

@@ -18,7 +18,7 @@ import {
 } from '../../lighthouse/index.ts';
 import { createFolderBlobStore } from '../../platform/blobs.ts';
 import { systemClock } from '../../platform/clock.ts';
-import { createDatabase, isConnectionError, withTransaction } from '../../platform/database.ts';
+import { createDatabase, isConnectionError, isDatabaseFull, withTransaction } from '../../platform/database.ts';
 import { ensureDirectory } from '../../platform/files.ts';
 import type { Logger } from '../../platform/log.ts';
 import { listen } from '../../platform/notifications.ts';
@@ -111,6 +111,7 @@ async function serve(
       ...deps,
       inTransaction: async (use) => await withTransaction(db, use),
       isDatabaseAway: isConnectionError,
+      isDatabaseFull,
       leaseDesk,
       limits: { uploadFile: config.limits.upload_file, streams: STREAMS },
       version: VERSION,

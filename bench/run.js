@@ -31,7 +31,7 @@ const { outputFiles } = await build({
   format: 'esm',
   target: 'node20',
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
-  external: ['pg-native'],
+  external: ['pg-native', 'typescript'],
   logLevel: 'warning',
 });
 const [{ contents }] = outputFiles;

@@ -72,6 +72,17 @@ test('H27 an upload that broke off goes on where it stopped', async () => {
   expect((await deps.blobs.read(file.sha256)).toString()).toBe('content');
 });
 
+test('files that are begun one after another and never finished leave one part, of the last', async () => {
+  const first = announce('a.deb', 'content a');
+  expect(await put(first, 'con')).toEqual({ kind: 'incomplete', received: 3 });
+  const second = announce('b.deb', 'content b');
+  expect(await put(second, 'con')).toEqual({ kind: 'incomplete', received: 3 });
+  expect(await readdir(deps.partsFolder)).toEqual([`${running.attemptId}-${second.sha256}`]);
+  expect(await put({ ...second, offset: 3 }, 'tent b')).toMatchObject({ kind: 'stored' });
+  expect(await put({ ...first, offset: 3 }, 'tent a')).toEqual({ kind: 'incomplete', received: 0 });
+  expect(await put(first, 'content a')).toMatchObject({ kind: 'stored' });
+});
+
 test('H3 H27 a connection that dies keeps what came, and shows nothing', async () => {
   const file = announce('hello.deb', 'content');
   const dying = new Readable({ read: () => undefined });

@@ -5,7 +5,7 @@
  */
 import { createReadStream } from 'node:fs';
 import { open, opendir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { BlobStore } from '../platform/blobs.ts';
 import { withTransaction, type Db, type JsonObject, type Trx } from '../platform/database.ts';
@@ -155,6 +155,8 @@ async function appendPart(
     await ensureDirectory(deps.partsFolder);
     const offset = file.offset ?? 0;
     const there = await sizeOf(part);
+    // One part of an attempt at a time: files that are begun and never finished must not fill the disk.
+    if (there === 0) await dropOtherParts(deps.partsFolder, part);
     if (offset > there) return { kind: 'answer', answer: { kind: 'incomplete', received: there } };
     const handle = await open(part, offset === 0 ? 'w' : 'r+');
     let received = offset;
@@ -183,6 +185,15 @@ async function appendPart(
     }
     return received === file.size ? { kind: 'whole' } : { kind: 'answer', answer: { kind: 'incomplete', received } };
   });
+}
+
+/** Removes the parts of the same attempt that another file was begun after. */
+async function dropOtherParts(folder: string, part: string): Promise<void> {
+  const own = basename(part);
+  const attempt = own.slice(0, own.indexOf('-') + 1);
+  for await (const { name } of await opendir(folder)) {
+    if (name.startsWith(attempt) && name !== own) await rm(join(folder, name), { force: true });
+  }
 }
 
 /** The worker's connection may break; that is told apart from a fault of the disk that the bytes are written to. */

@@ -137,7 +137,7 @@ describe('binaries of a release whose tag was signed with a key', () => {
             ) AS waiting`.execute(world.db);
           expect(rows).toEqual([{ waiting: true }]);
         },
-        { timeout: 50_000, interval: 20 },
+        { timeout: 120_000, interval: 20 },
       );
       await trx
         .updateTable('keys')

@@ -108,10 +108,10 @@ test('H100 tags that are sent and never end take the places of four, and are tol
     }).catch(() => undefined);
   });
   const answers = async (): Promise<CliResult> => await check(`landing/${version}`, '--repository', 'packages/hello');
-  await expect.poll(async () => (await answers()).stderr, { timeout: 20_000 }).toContain('4 tags are being checked');
+  await expect.poll(async () => (await answers()).stderr, { timeout: 120_000 }).toContain('4 tags are being checked');
   stop.abort();
   await Promise.all(held);
-  await expect.poll(async () => (await answers()).code, { timeout: 20_000 }).toBe(0);
+  await expect.poll(async () => (await answers()).code, { timeout: 120_000 }).toBe(0);
 });
 
 test('a name that asks for no release, an unknown repository, and a tag that is not there', async () => {

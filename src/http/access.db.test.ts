@@ -430,8 +430,10 @@ describe('H96 what is beside the contract', () => {
     for (const as of [undefined, 'bob', 'carol', 'worker'] as const) {
       expect(await (await world.request(path, { as })).json()).toMatchObject({ events: [] });
     }
-    const { events } = (await (await world.request(path, { as: 'sue' })).json()) as { events: unknown[] };
-    expect(events.length).toBeGreaterThan(0);
+    // Other tests write to the same server and so may hold events back for a moment.
+    await expect
+      .poll(async () => await (await world.request(path, { as: 'sue' })).json())
+      .not.toMatchObject({ events: [] });
   });
 
   test('a hook for a closed repository is answered like one for a repository that does not exist', async () => {

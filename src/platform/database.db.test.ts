@@ -101,10 +101,24 @@ test('a transaction is kept when its function returns and not when it throws, an
   expect(names.map(({ name }) => name)).toEqual(['kept', 'kept-inside', 'twice']);
 });
 
+/** A function whose calls return when there were `count` of them. */
+function meetingOf(count: number): () => Promise<void> {
+  let open: () => void = () => undefined;
+  const met = new Promise<void>((resolve) => (open = resolve));
+  let missing = count;
+  return async () => {
+    missing -= 1;
+    if (missing === 0) open();
+    await met;
+  };
+}
+
 test('a transaction that lost against another is tried again, if the caller asks for it', async () => {
   await world.db.insertInto('people').values({ handle: 'counter', name: '0', email: '' }).execute();
   let runs = 0;
-  const increment = async (retries: number): Promise<void> =>
+  // All four have read before the first one writes, so that three of them must lose, however slow the machine is.
+  const increment = async (retries: number, together: () => Promise<void>): Promise<void> => {
+    let isFirst = true;
     await withTransaction(
       world.db,
       async (trx) => {
@@ -114,7 +128,8 @@ test('a transaction that lost against another is tried again, if the caller asks
           .select('name')
           .where('handle', '=', 'counter')
           .executeTakeFirstOrThrow();
-        await sql`SELECT pg_sleep(0.02)`.execute(trx);
+        if (isFirst) await together();
+        isFirst = false;
         await trx
           .updateTable('people')
           .set({ name: String(Number(name) + 1) })
@@ -123,11 +138,14 @@ test('a transaction that lost against another is tried again, if the caller asks
       },
       { isolation: 'serializable', retries },
     );
-  await Promise.all([1, 2, 3, 4].map(() => increment(50)));
+  };
+  const atOnce = meetingOf(4);
+  await Promise.all([1, 2, 3, 4].map(() => increment(50, atOnce)));
   const { name } = await world.db.selectFrom('people').select('name').executeTakeFirstOrThrow();
   expect(name).toBe('4');
   expect(runs).toBeGreaterThan(4);
-  const outcomes = await Promise.allSettled([1, 2, 3, 4].map(() => increment(0)));
+  const again = meetingOf(4);
+  const outcomes = await Promise.allSettled([1, 2, 3, 4].map(() => increment(0, again)));
   const losers = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [isRetryable(outcome.reason)] : []));
   expect(losers.length).toBeGreaterThan(0);
   expect(new Set(losers)).toEqual(new Set([true]));

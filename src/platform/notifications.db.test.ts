@@ -11,7 +11,7 @@ afterAll(async () => {
   await world.drop();
 });
 
-const patient = { timeout: 20_000, interval: 10 };
+const patient = { timeout: 120_000, interval: 10 };
 const notify = async (payload: string): Promise<void> => {
   await sql`SELECT pg_notify('jobs ready', ${payload})`.execute(world.db);
 };

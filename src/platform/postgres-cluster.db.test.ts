@@ -12,7 +12,7 @@ import { migrate } from './migrate.ts';
 import { startCluster, type Cluster, type ClusterOptions } from './postgres-cluster.ts';
 import { enqueue, startTasks } from './tasks.ts';
 
-const patient = { timeout: 30_000, interval: 20 };
+const patient = { timeout: 120_000, interval: 20 };
 const user = process.getuid?.() === 0 ? await ordinaryUser() : undefined;
 
 let folder: TemporaryDirectory;

@@ -7,7 +7,7 @@ import { silentLogger } from './log.ts';
 import { spawnService } from './service.ts';
 import { enqueue, startTasks, takeBack, type TaskHandlers, type Tasks } from './tasks.ts';
 
-const patient = { timeout: 30_000, interval: 20 };
+const patient = { timeout: 120_000, interval: 20 };
 
 let world: TestDatabase;
 let running: Tasks[];
@@ -172,7 +172,7 @@ test('tasks that an unknown pool holds are given back at start, and those of a s
   );
   const seen: unknown[] = [];
   await start({ note: (payload) => Promise.resolve(void seen.push(payload)) });
-  await expect.poll(() => seen.length, { ...patient, timeout: 50_000 }).toBe(2);
+  await expect.poll(() => seen.length, patient).toBe(2);
   expect(seen).toEqual(expect.arrayContaining([{ of: 'unknown' }, { of: 'silent' }]));
 });
 
@@ -244,7 +244,7 @@ test('H20 a server that restarts loses no task: they go on, or end so that the s
   await expect.poll(() => seen, patient).toEqual([{ before: 'restart' }]);
   await terminateOthers();
   await enqueue(world.db, 'note', { after: 'restart' });
-  await expect.poll(() => seen, { ...patient, timeout: 50_000 }).toEqual([{ before: 'restart' }, { after: 'restart' }]);
+  await expect.poll(() => seen, patient).toEqual([{ before: 'restart' }, { after: 'restart' }]);
   await expect.poll(() => world.db.selectFrom('task_pools').select('pool_id').execute(), patient).toHaveLength(1);
 });
 
@@ -282,7 +282,7 @@ test('H20 a task that was taken by a connection which was lost with the answer i
       trx,
     );
   });
-  await expect.poll(() => seen, { ...patient, timeout: 50_000 }).toEqual([{ lost: true }]);
+  await expect.poll(() => seen, patient).toEqual([{ lost: true }]);
 });
 
 test('a database without a server is a fault with a remedy', async () => {

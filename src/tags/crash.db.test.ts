@@ -101,7 +101,7 @@ async function atTable(
           );
           return rows[0]?.waiting;
         },
-        { timeout: 30_000, interval: 20 },
+        { timeout: 120_000, interval: 20 },
       )
       .toBe(1);
     await during(decider);
@@ -177,10 +177,11 @@ test('H1 two processes at the same tag, one of them killed while the other waits
         .poll(
           async () => {
             const { rows } = await sql<{ waiting: number }>`
-              SELECT count(DISTINCT pid) AS waiting FROM pg_locks WHERE NOT granted`.execute(world.db);
+              SELECT count(DISTINCT l.pid) AS waiting FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+              WHERE NOT l.granted AND a.datname = current_database()`.execute(world.db);
             return rows[0]?.waiting;
           },
-          { timeout: 30_000, interval: 20 },
+          { timeout: 120_000, interval: 20 },
         )
         .toBe(2);
       await decider.kill();

@@ -117,7 +117,7 @@ async function startSshd(): Promise<ChildProcess> {
         socket.on('error', reject);
       });
     },
-    { timeout: 50_000, interval: 20 },
+    { timeout: 120_000, interval: 20 },
   );
   return child;
 }

@@ -106,11 +106,14 @@ describe('walking a tree gives what git ls-tree prints', () => {
       read: async (...args) => await counted(reader.read(...args)),
     };
     const counted = async <T>(answer: Promise<T>): Promise<T> => {
+      // Nothing else is on its way: the walk stands still until this is answered. In whatever portions answers come.
       if (asked === 0) waits += 1;
       asked += 1;
-      const result = await answer;
-      asked = 0;
-      return result;
+      try {
+        return await answer;
+      } finally {
+        asked -= 1;
+      }
     };
     const listing = readTreeListing({ commitId: ID, treeId: tree }, 1_000_000, () => false);
     expect(await walkTree(counting, tree, listing)).toBe('walked');

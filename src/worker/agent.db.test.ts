@@ -215,7 +215,7 @@ interface Attempt {
 
 /** The newest attempt of a job, when it is in one of the states. */
 async function attemptIn(jobId: number, ...states: string[]): Promise<Attempt> {
-  for (let round = 0; round < 300; round += 1) {
+  for (let round = 0; round < 2_400; round += 1) {
     const row = await world.db
       .selectFrom('attempts')
       .selectAll()
@@ -454,7 +454,8 @@ function hold(): { readonly reached: Promise<void>; readonly release: () => void
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  for (let round = 0; round < 300 && !condition(); round += 1) await new Promise((resolve) => setTimeout(resolve, 50));
+  for (let round = 0; round < 2_400 && !condition(); round += 1)
+    await new Promise((resolve) => setTimeout(resolve, 50));
   expect(condition()).toBe(true);
 }
 

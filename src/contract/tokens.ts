@@ -37,7 +37,7 @@ export const tokensRoute = createRoute({
 export const createTokenRoute = createRoute({
   method: 'post',
   path: '/api/v1/tokens',
-  summary: 'Make another token for oneself',
+  summary: 'Make another token for oneself; it ends with the one that it is made with at the latest',
   tags,
   ...access('person'),
   request: {

@@ -20,6 +20,8 @@ export interface NewAccessToken {
   /** What it is for, so that its owner recognises it in a list. */
   readonly name: string;
   readonly expiresAt?: Date | undefined;
+  /** Secret of the token that it is made with. The new one ends with it at the latest, so that one which leaked is over then. */
+  readonly madeWith?: string | undefined;
   /** Who made it; default: Landfall itself. */
   readonly by?: Actor | SystemActor | undefined;
 }
@@ -36,7 +38,10 @@ export interface AccessTokenFacts {
 export async function createAccessToken(
   trx: Trx,
   token: NewAccessToken,
-): Promise<{ readonly id: number; readonly secret: string }> {
+): Promise<{ readonly id: number; readonly secret: string; readonly expiresAt: Date | null }> {
+  const end = token.madeWith === undefined ? null : await endOf(trx, token.madeWith);
+  const asked = token.expiresAt ?? null;
+  const expiresAt = end !== null && (asked === null || asked > end) ? end : asked;
   const secret = PREFIX + randomBytes(32).toString('base64url');
   const { id } = await trx
     .insertInto('access_tokens')
@@ -44,7 +49,7 @@ export async function createAccessToken(
       person_id: token.personId,
       name: token.name,
       secret_sha256: hash(secret),
-      expires_at: token.expiresAt ?? null,
+      expires_at: expiresAt,
       revoked_at: null,
     })
     .returning('id')
@@ -54,9 +59,18 @@ export async function createAccessToken(
     actor: actorName(token.by ?? { kind: 'system', name: 'landfall' }),
     action: 'access-token.created',
     subject: `person ${person?.handle ?? String(token.personId)}`,
-    detail: { token: id, name: token.name, expiresAt: token.expiresAt?.toISOString() ?? null },
+    detail: { token: id, name: token.name, expiresAt: expiresAt?.toISOString() ?? null },
   });
-  return { id, secret };
+  return { id, secret, expiresAt };
+}
+
+async function endOf(db: Db, secret: string): Promise<Date | null> {
+  const row = await db
+    .selectFrom('access_tokens')
+    .select('expires_at')
+    .where('secret_sha256', '=', hash(secret))
+    .executeTakeFirst();
+  return row?.expires_at ?? null;
 }
 
 /** Ends a token at once. False when there is none of that id that still counts. */

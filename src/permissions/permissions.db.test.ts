@@ -201,6 +201,18 @@ describe('an access token', () => {
     expect(await authenticateToken(world.db, good.secret)).toBeUndefined();
   });
 
+  test('that was made with another ends with it at the latest', async () => {
+    const alice = await person();
+    const [soon, late] = [new Date('2040-01-01T00:00:00Z'), new Date('2050-01-01T00:00:00Z')];
+    const ends = await inTransaction(async (trx) => {
+      const make = async (madeWith: string | undefined, expiresAt?: Date) =>
+        await createAccessToken(trx, { personId: alice.id, name: 'x', madeWith, expiresAt });
+      const [short, endless] = [await make(undefined, soon), await make(undefined)];
+      return [await make(short.secret), await make(short.secret, late), await make(endless.secret, late)];
+    });
+    expect(ends.map(({ expiresAt }) => expiresAt)).toEqual([soon, soon, late]);
+  });
+
   test('carries the groups of its person, and with them what he may see', async () => {
     const alice = await person();
     const { secret } = await inTransaction(async (trx) => {

@@ -10,6 +10,7 @@ import {
   revokeAccessToken,
 } from '../../permissions/index.ts';
 import { describePerson, listPeople } from '../../trace/index.ts';
+import { secretOf } from '../callers.ts';
 import type { HttpDeps } from '../deps.ts';
 import { Refusal, notFound } from '../refusal.ts';
 import { grantView, peopleViewer, traceDeps } from './people-views.ts';
@@ -85,10 +86,10 @@ export function peopleRoutes(app: Api, deps: HttpDeps): void {
     const caller = requirePerson(c.get('caller'));
     const { name, validSeconds } = c.req.valid('json');
     const { personId } = caller;
-    const expiresAt =
-      validSeconds === undefined ? undefined : new Date(deps.clock.now().getTime() + validSeconds * 1000);
-    const { secret } = await deps.inTransaction((trx) =>
-      createAccessToken(trx, { personId, name, expiresAt, by: caller }),
+    const asked = validSeconds === undefined ? undefined : new Date(deps.clock.now().getTime() + validSeconds * 1000);
+    const madeWith = secretOf(c.req.header('authorization') ?? '', { basic: false });
+    const { secret, expiresAt } = await deps.inTransaction((trx) =>
+      createAccessToken(trx, { personId, name, expiresAt: asked, madeWith, by: caller }),
     );
     return c.json({ secret, expiresAt: expiresAt?.toISOString() ?? null }, 201);
   });

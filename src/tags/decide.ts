@@ -236,7 +236,13 @@ async function freezeSafely(
 }
 
 function faultObstacle(deps: TagDeps, candidate: Candidate, error: unknown): Obstacle {
-  if (isConnectionError(error) || isDatabaseFull(error) || isFault(error, 'database.') || isFault(error, 'exec.aborted')) throw error;
+  if (
+    isConnectionError(error) ||
+    isDatabaseFull(error) ||
+    isFault(error, 'database.') ||
+    isFault(error, 'exec.aborted')
+  )
+    throw error;
   deps.log.error({ error, tag: candidate.ref.ref, objectId: candidate.objectId }, 'a tag could not be decided');
   const fault = error instanceof LandfallError ? error : undefined;
   return obstructed(

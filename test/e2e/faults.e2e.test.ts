@@ -9,12 +9,14 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildRoute } from '../../src/contract/builds.ts';
+import { joinTokenRoute } from '../../src/contract/workers.ts';
 import { submissionRoute } from '../../src/contract/submissions.ts';
 import { findProgram, type ExecResult } from '../../src/platform/exec.ts';
 import { exists } from '../../src/platform/files.ts';
 import { spawnService } from '../../src/platform/service.ts';
+import { checkInvariants } from '../scenarios/invariants.ts';
 import { program, withMounts, type Program, type RunOptions } from './program.ts';
-import { freePort, tinyWorld, until, type TinyWorld } from './tiny-world.ts';
+import { freePort, POOL, tinyWorld, until, type TinyWorld } from './tiny-world.ts';
 
 /** Many times what anything here takes: only what never comes is a failure. */
 const DEADLINE_MS = 300_000;
@@ -335,6 +337,131 @@ describe('on a machine whose disk is full', () => {
       'the acceptance of the tag',
       DEADLINE_MS,
     );
+  });
+});
+
+describe('on a machine whose database has no room', () => {
+  let world: TinyWorld;
+  /** Fills the file system that holds the whole of the database's cluster, inside the namespace of the machine. */
+  let ballast: string;
+
+  beforeAll(async () => {
+    world = await tinyWorld('faults-pg');
+    const { postgresData: data } = world.paths;
+    // The cluster that `landfall init` made moves onto a small file system of its own.
+    const script = `
+mount -t tmpfs -o size=192m,mode=0755 landfall-test /mnt
+cp -a '${data}/.' /mnt/
+chown --reference='${data}' /mnt
+chmod 0700 /mnt
+mount --move /mnt '${data}'`;
+    await world.serve({ within: withMounts(world.landfall, script) });
+    await world.apply();
+    ballast = join('/proc', String(world.supervisor().pid), 'root', data, 'ballast');
+  });
+
+  afterAll(async () => {
+    await world.stop();
+  });
+
+  const fill = async (): Promise<void> => {
+    await world.landfall.beside(['dd', 'if=/dev/zero', `of=${ballast}`, 'bs=64k'], { okCodes: 'any' });
+    await world.landfall.beside(['dd', 'if=/dev/zero', `of=${ballast}.rest`, 'bs=512'], { okCodes: 'any' });
+  };
+  const makeRoom = async (): Promise<void> => {
+    await world.landfall.beside(['rm', '-f', ballast, `${ballast}.rest`]);
+  };
+  /** Grows a table until the server says that it cannot: what room it had left within its files is used up too. */
+  const useUp = async (table: string): Promise<unknown> => {
+    try {
+      for (;;)
+        await sql`INSERT INTO ${sql.table(table)} SELECT repeat(md5(n::text), 60) FROM generate_series(1, 2000) n`.execute(
+          world.db,
+        );
+    } catch (error) {
+      return error;
+    }
+  };
+  /** That all is well: the version is there for apt, nothing is left to do that was given up, the archive is sound. */
+  const requirePublished = async (version: string): Promise<void> => {
+    await world.waitPublished(version, DEADLINE_MS * 2);
+    let left: readonly string[] = [];
+    await until(
+      async () => {
+        ({ violations: left } = await checkInvariants({
+          db: world.db,
+          paths: world.paths,
+          url: world.url,
+          keyUrl: (archive) => `${world.url}/archive/${archive}/key.asc`,
+        }));
+        return left.length === 0 ? true : undefined;
+      },
+      'an archive at rest',
+      DEADLINE_MS,
+      1_000,
+    ).catch(() => expect(left).toEqual([]));
+  };
+
+  it('H13 says so with 503, takes nothing by halves, goes on serving, and does the rest when there is room', async () => {
+    const first = await world.nextVersion();
+    await world.tiny.push();
+    await world.waitPublished(first, DEADLINE_MS * 2);
+    const served = await (await fetch(`${world.url}/archive/main/dists/landing/InRelease`)).text();
+    await sql`CREATE TABLE scratch_room (text text)`.execute(world.db);
+    await fill();
+    expect(await useUp('scratch_room')).toMatchObject({ code: '53100' });
+    const version = await world.nextVersion();
+    // The push stands, whatever becomes of the notice of it.
+    await world.tiny.push();
+    // Small rows still fit into what there is, until a table would have to grow.
+    const ask = async (n: number): Promise<unknown> =>
+      await world.client
+        .call(joinTokenRoute, { body: { name: `none-${n}`, pool: POOL, architectures: ['amd64'], validSeconds: 60 } })
+        .then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+    let refusal: unknown;
+    for (let n = 1; refusal === undefined && n < 2_000; n += 1) refusal = await ask(n);
+    expect(refusal).toMatchObject({ status: 503, code: 'database.full' });
+    const token = ['worker', 'token', 'none-0', '--pool', POOL, '--architectures', 'amd64'];
+    const { said: refused } = await failing(world.landfall, token);
+    expect(refused).toMatch(/no room left for the database/);
+    expect(refused).toMatch(/free some space where the database lies/);
+    // What is published is served as before, and the pages can be read.
+    expect(await (await fetch(`${world.url}/archive/main/dists/landing/InRelease`)).text()).toBe(served);
+    expect((await fetch(`${world.url}/`)).status).toBe(200);
+    await makeRoom();
+    await requirePublished(version);
+  });
+
+  it('H13 H20 comes back by itself when it could not even write its log and ended', async () => {
+    await fill();
+    await useUp('scratch_room');
+    // The next segment of the log has no room: PostgreSQL ends itself, and cannot start again either.
+    for (let n = 0; n < 50; n += 1) {
+      const ended = await sql`SELECT pg_switch_wal(), pg_logical_emit_message(true, 'x', repeat('x', 100000))`
+        .execute(world.db)
+        .then(
+          () => false,
+          () => true,
+        );
+      if (ended) break;
+    }
+    await until(
+      async () => ((await fetch(`${world.url}/readyz`)).status === 503 ? true : undefined),
+      'a server that is not ready',
+      DEADLINE_MS,
+    );
+    const answer = await fetch(`${world.url}/api/v1/tags`);
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toMatchObject({ code: 'database.away' });
+    await makeRoom();
+    await until(async () => await isReady(world.url), 'the server', DEADLINE_MS);
+    const version = await world.nextVersion();
+    await world.tiny.push();
+    await requirePublished(version);
+    await sql`DROP TABLE scratch_room`.execute(world.db);
   });
 });
 

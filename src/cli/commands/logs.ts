@@ -62,8 +62,9 @@ async function printLogs(context: CliContext, client: Client, id: number, option
       return;
     }
     build = await client.call(buildRoute, { params: { id }, signal });
-    if (isOver(build)) break;
+    // Another attempt may have begun, and even ended, while this one was printed: its log comes first.
     if (choose(build, undefined, shown) === undefined) {
+      if (isOver(build)) break;
       progress(context, build.sentence);
       await pause(NEXT_ATTEMPT_MS, signal);
       if (signal.aborted) throw new Error('interrupted');

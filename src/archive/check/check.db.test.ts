@@ -2,7 +2,14 @@
 import { copyFile, link, readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createArchiveWorld, putBinary, type ArchiveWorld } from '../../../test/scenarios/archive.ts';
+import {
+  Stopped,
+  createArchiveWorld,
+  publishFully,
+  putBinary,
+  stopAt,
+  type ArchiveWorld,
+} from '../../../test/scenarios/archive.ts';
 import { exists } from '../../platform/files.ts';
 import { servedSerial } from '../publish/tree.ts';
 import { checkArchives, type CheckResult } from './check.ts';
@@ -164,6 +171,15 @@ describe('a check of the archive', () => {
     for (let round = 0; round < 6; round += 1) expect(await check()).toEqual([]);
     ending.abort();
     await publishing;
+  });
+
+  it('a publisher that was killed behind the switch leaves what the next one ends, and nothing that is not so', async () => {
+    await putBinary(world, { name: 'late', version: '1.0-1', architecture: 'amd64' });
+    const killed = { ...world.deps, fault: stopAt('switched') };
+    await expect(publishFully(killed, world.suiteId)).rejects.toThrow(Stopped);
+    expect(await check()).toEqual([]);
+    await world.publish();
+    expect(await check(true)).toEqual([]);
   });
 
   it('a repair is in the audit', async () => {

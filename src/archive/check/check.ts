@@ -3,6 +3,7 @@
  * only; {@link planRepairs} says what of it can be made again. May run beside a server that works.
  */
 import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { withoutCollection } from '../collect-lock.ts';
 import { namedBlobs } from '../named-blobs.ts';
 import { askApt } from './apt-view.ts';
@@ -11,7 +12,7 @@ import { finding, type CheckFinding } from './findings.ts';
 import { checkPool } from './pool.ts';
 import { findOpenTables, findVersionsGoneDown, RULES } from './rules.ts';
 import { explainBlob, scanBlobs } from './stored-files.ts';
-import { checkSuite, heldBy, publishedSuites, type PublishedSuite } from './suites.ts';
+import { checkSuite, heldBy, publishedSuites, signedBeyond, type PublishedSuite } from './suites.ts';
 
 export interface CheckedPart {
   readonly part: 'database' | 'stored-files' | 'pool' | 'suites' | 'apt';
@@ -35,7 +36,9 @@ export interface CheckChoice {
 }
 
 const SAMPLE = 3;
-const MOST_LOOKS = 5;
+const MOST_LOOKS = 10;
+/** From the switch of a suite to its row's word of it. */
+const SWITCH_MS = 300;
 
 export async function checkArchives(deps: CheckArchiveDeps, choice: CheckChoice = {}): Promise<CheckResult> {
   // What is named at the beginning must be there until the end.
@@ -107,7 +110,11 @@ async function settled(
     const findings = await look(current);
     if (findings.length === 0 || tries >= MOST_LOOKS) return findings;
     const now = (await publishedSuites(deps.db)).find((one) => one.suiteId === suite.suiteId);
-    if (now === undefined || now.serial === current.serial) return findings;
+    if (now === undefined) return findings;
+    if (now.serial === current.serial) {
+      if ((await signedBeyond(deps.db, current)) === undefined) return findings;
+      await sleep(SWITCH_MS);
+    }
     current = now;
   }
 }

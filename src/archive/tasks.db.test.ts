@@ -164,12 +164,10 @@ describe('the task that publishes', () => {
         });
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
+      while ((await waiting()).length > 0) await new Promise((resolve) => setTimeout(resolve, 100));
       const apt = await world.apt();
-      for (let packages: string[] = []; packages.length < 101;) {
-        await new Promise((resolve) => setTimeout(resolve, 300));
-        await apt.update();
-        packages = await apt.packages();
-      }
+      await apt.update();
+      expect(await apt.packages()).toHaveLength(101);
     } finally {
       await tasks.stop();
     }

@@ -53,6 +53,22 @@ export interface BackupFolder {
   readObjects(snapshot: Snapshot): Promise<{ sha256: string; size: number }[]>;
 }
 
+/** When it was taken, to the second; from the second one of a second on, its number. */
+const SNAPSHOT = /^(\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}Z)(?:-(\d+))?$/;
+
+function secondOf(name: string): string {
+  return SNAPSHOT.exec(name)?.[1] ?? name;
+}
+
+function numberOf(name: string): number {
+  return Number(SNAPSHOT.exec(name)?.[2] ?? 1);
+}
+
+function bySnapshot(one: string, other: string): number {
+  if (secondOf(one) !== secondOf(other)) return secondOf(one) < secondOf(other) ? -1 : 1;
+  return numberOf(one) - numberOf(other);
+}
+
 /** Opens a folder of backups to write to; makes it where nothing is yet. @throws LandfallError `backup.not-ours` */
 export async function makeBackupFolder(path: string): Promise<BackupFolder> {
   await ensureDirectory(path, 0o700);
@@ -86,7 +102,7 @@ async function folderAt(path: string): Promise<BackupFolder> {
   await ensureDirectory(parent, 0o700);
   const objects = await createFolderBlobStore(join(path, 'objects'));
   const folders = async (): Promise<string[]> =>
-    (await readdir(parent)).filter((name) => /^\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}Z(-\d+)?$/.test(name)).sort();
+    (await readdir(parent)).filter((name) => SNAPSHOT.test(name)).sort(bySnapshot);
   const snapshots = async (): Promise<Snapshot[]> => {
     const found: Snapshot[] = [];
     for (const name of await folders()) {
@@ -104,9 +120,9 @@ async function folderAt(path: string): Promise<BackupFolder> {
     readObjects,
     begin: async (takenAt) => {
       const base = takenAt.toISOString().slice(0, 19).replaceAll(':', '-') + 'Z';
-      const taken = new Set(await folders());
-      let name = base;
-      for (let number = 2; taken.has(name); number += 1) name = `${base}-${number}`;
+      // Behind all of its second: what was pruned leaves names before it.
+      const last = (await folders()).findLast((one) => secondOf(one) === base);
+      const name = last === undefined ? base : `${base}-${numberOf(last) + 1}`;
       await ensureDirectory(join(parent, name), 0o700);
       return join(parent, name);
     },

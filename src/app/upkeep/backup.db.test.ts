@@ -101,6 +101,22 @@ describe('a backup', () => {
     expect(await backup.snapshots()).toHaveLength(2);
   });
 
+  it('that follows others within a second is the newest, also where some of them were pruned', async () => {
+    const folder = await makeBackupFolder(join(scratch.path, 'many'));
+    const at = new Date('2026-11-22T12:00:00Z');
+    const template = (await chooseSnapshot(await openBackupFolder(target), undefined)).manifest;
+    const take = async (version: string): Promise<void> => {
+      const place = await folder.begin(at);
+      await writeFile(join(place, 'objects.txt'), '');
+      await folder.commit(place, { ...template, landfall: version });
+    };
+    for (let number = 1; number <= 12; number += 1) await take(`0.${number}`);
+    await folder.prune(2);
+    expect((await folder.snapshots()).map(({ manifest }) => manifest.landfall)).toEqual(['0.11', '0.12']);
+    await take('0.13');
+    expect((await chooseSnapshot(folder, undefined)).manifest.landfall).toBe('0.13');
+  });
+
   it('H118 is restored in a drill: a database, a signer and a tree of their own, checked and read by apt, each step timed', async () => {
     await world.publish();
     await back();

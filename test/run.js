@@ -23,6 +23,10 @@ const vitest = (project) => [
   `--outputFile.json=${report(project)}`,
 ];
 
+// Where whole servers and other programs run side by side, a test that fails is tried once more, and told at the end: one that passes
+// then is a fault all the same, of the test or of what it tests, but no reason to run everything again.
+const SECOND_TRY = '--retry=1';
+
 const checks = [
   { name: 'types', argv: [tool('tsc'), '-p', '.'] },
   { name: 'lint', argv: [tool('eslint'), '.'] },
@@ -32,8 +36,8 @@ const checks = [
   { name: 'shell', argv: ['sh', '-n', 'landfall', '.ci/run'] },
   { name: 'unit', argv: vitest('unit'), counted: true },
   { name: 'oracles', argv: vitest('oracles'), counted: true },
-  { name: 'database', argv: vitest('database'), counted: true },
-  { name: 'e2e', argv: vitest('e2e'), counted: true },
+  { name: 'database', argv: [...vitest('database'), SECOND_TRY], counted: true },
+  { name: 'e2e', argv: [...vitest('e2e'), SECOND_TRY], counted: true },
 ];
 
 const [wanted, ...rest] = process.argv.slice(2);
@@ -47,6 +51,7 @@ let passed = 0;
 let failed = 0;
 const failures = [];
 const failedTests = [];
+const unsteadyTests = [];
 const began = Date.now();
 for (const check of chosen) {
   const started = Date.now();
@@ -54,10 +59,11 @@ for (const check of chosen) {
   const code = await run([...check.argv, ...rest]);
   const counts = check.counted
     ? await countTests(check.name)
-    : { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, failures: [] };
+    : { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, failures: [], unsteady: [] };
   passed += counts.passed;
   failed += counts.failed;
   failedTests.push(...counts.failures);
+  unsteadyTests.push(...counts.unsteady);
   // A runner that failed without a failed test did not get as far as its tests.
   if (code !== 0 && counts.failed === 0) failed += 1;
   if (code !== 0) failures.push(check.name);
@@ -65,6 +71,8 @@ for (const check of chosen) {
 }
 await rm(scratch, { recursive: true, force: true });
 // Once more and last, as whoever reads the log of a long run begins at its end.
+for (const { file, test, message } of unsteadyTests)
+  console.log(`\nunsteady, passed at the second try: ${file}\n  ${test}\n${message}`);
 for (const { file, test, message } of failedTests) console.log(`\nfailed: ${file}\n  ${test}\n${message}`);
 console.log(
   `\n${failures.length === 0 ? 'all checks are good' : `failed: ${failures.join(', ')}`} (${seconds(began)})`,
@@ -83,21 +91,33 @@ function run(argv) {
 async function countTests(name) {
   try {
     const { numPassedTests, numFailedTests, testResults } = JSON.parse(await readFile(report(name), 'utf8'));
-    return { passed: numPassedTests, failed: numFailedTests, failures: testResults.flatMap(failuresOf) };
+    return {
+      passed: numPassedTests,
+      failed: numFailedTests,
+      failures: testResults.flatMap(failuresOf),
+      unsteady: testResults.flatMap((file) => told(file, 'passed')),
+    };
   } catch {
-    return { passed: 0, failed: 0, failures: [] };
+    return { passed: 0, failed: 0, failures: [], unsteady: [] };
   }
 }
 
 /** What failed in one file: its tests, or the file itself when it did not get as far as them. */
-function failuresOf({ name, status, message, assertionResults }) {
-  const file = relative(root, name);
-  const tests = assertionResults
-    .filter((result) => result.status === 'failed')
-    .map(({ fullName, failureMessages }) => ({ file, test: fullName, message: begin(failureMessages.join('\n')) }));
-  return tests.length === 0 && status === 'failed'
-    ? [{ file, test: 'the whole file', message: begin(message) }]
-    : tests;
+function failuresOf(result) {
+  const tests = told(result, 'failed');
+  if (tests.length > 0 || result.status !== 'failed') return tests;
+  return [{ file: relative(root, result.name), test: 'the whole file', message: begin(result.message) }];
+}
+
+/** Tests of a file that ended so, and about which something was said: of one that passed, how it failed before. */
+function told({ name, assertionResults }, status) {
+  return assertionResults
+    .filter((result) => result.status === status && result.failureMessages.length > 0)
+    .map(({ fullName, failureMessages }) => ({
+      file: relative(root, name),
+      test: fullName,
+      message: begin(failureMessages.join('\n')),
+    }));
 }
 
 function begin(message) {

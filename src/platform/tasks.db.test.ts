@@ -239,9 +239,15 @@ test('H20 a server that restarts loses no task: they go on, or end so that the s
   const seen: unknown[] = [];
   const handlers: TaskHandlers = { note: (payload) => Promise.resolve(void seen.push(payload)) };
   const tasks = await start(handlers);
-  tasks.finished.catch(async () => await start(handlers));
+  // Its process would end, and be started again.
+  tasks.finished.catch(async () => {
+    await tasks.stop(0);
+    await start(handlers);
+  });
   await enqueue(world.db, 'note', { before: 'restart' });
   await expect.poll(() => seen, patient).toEqual([{ before: 'restart' }]);
+  // A task whose end was not recorded before the restart would be run again, as it must.
+  await expect.poll(waiting, patient).toBe(0);
   await terminateOthers();
   await enqueue(world.db, 'note', { after: 'restart' });
   await expect.poll(() => seen, patient).toEqual([{ before: 'restart' }, { after: 'restart' }]);

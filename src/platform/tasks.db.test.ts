@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../../test/postgres.ts';
 import { createDatabase, withTransaction } from './database.ts';
 import { silentLogger } from './log.ts';
 import { spawnService } from './service.ts';
-import { enqueue, startTasks, takeBack, type TaskHandlers, type Tasks } from './tasks.ts';
+import { enqueue, startTasks, type TaskHandlers, type Tasks } from './tasks.ts';
 
 const patient = { timeout: 120_000, interval: 20 };
 
@@ -194,7 +194,7 @@ test('what was overtaken while a process held it that died is removed, and what 
     await expect.poll(() => lines.filter((line) => line === 'holding').length, patient).toBe(2);
     // Both run. The one is asked for again, the other is not wanted any more; a third never had a key and was given up.
     await enqueue(world.db, 'later', { of: 'second' }, { jobKey: 'one' });
-    await takeBack(world.db, 'two');
+    await sql`SELECT graphile_worker.remove_job('two')`.execute(world.db);
     await enqueue(world.db, 'later', { of: 'given up' });
     await sql`UPDATE graphile_worker._private_jobs SET attempts = max_attempts WHERE payload ->> 'of' = 'given up'`.execute(
       world.db,

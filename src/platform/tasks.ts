@@ -104,11 +104,6 @@ export async function enqueue(trx: Db, name: string, payload: JsonObject, option
   )`.execute(trx);
 }
 
-/** Takes a waiting task back, in the transaction that did its work. */
-export async function takeBack(trx: Db, jobKey: string): Promise<void> {
-  await sql`SELECT graphile_worker.remove_job(${jobKey}::text)`.execute(trx);
-}
-
 /** Starts to run tasks. The schema must be migrated. Returns when this pool is registered and takes tasks. */
 export async function startTasks(options: TaskOptions): Promise<Tasks> {
   const { connection, logger } = options;
